@@ -1,0 +1,44 @@
+# The two commands of the README, and the longer suites. Meson does the building; this installs what it needs first.
+SHELL := /bin/bash
+BUILD ?= build
+MESON_FLAGS ?=
+PREFIX ?= /usr/local
+
+.PHONY: all deps build run test test-sanitize test-upstream bench fuzz install clean
+
+all: build
+
+deps:
+	@./scripts/install-packages packages.txt
+
+$(BUILD)/build.ninja: | deps
+	meson setup $(BUILD) --buildtype=release --prefix=$(PREFIX) $(MESON_FLAGS)
+
+build: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+run: build
+	@./scripts/demo $(BUILD)
+
+test: build
+	@./scripts/run-tests $(BUILD)
+
+# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+test-sanitize:
+	@$(MAKE) --no-print-directory test BUILD=build-sanitize MESON_FLAGS='--buildtype=debugoptimized -Db_sanitize=address,undefined'
+
+# Linux's own KVM selftests, unmodified, from Debian's linux-source package.
+test-upstream: build
+	@./tests/upstream/run $(BUILD)
+
+bench: build
+	@./bench/run $(BUILD)
+
+fuzz:
+	@./tests/fuzz/run
+
+install: build
+	meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf build build-sanitize build-clang build-fuzz

@@ -1,0 +1,40 @@
+/*
+ * Getting a thread out of a long call: which thread is in KVM_RUN, how a signal reaches it, how it sleeps and is woken.
+ * A kick is a bit in the vCPU's request word; sleeping is a futex on that same word, so no kick is ever missed.
+ */
+#ifndef ANYKVM_CORE_KICK_H
+#define ANYKVM_CORE_KICK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bits of a request word. The interpreter looks at the word once a block and leaves its loop when any is set. */
+enum {
+	REQUEST_SIGNAL = 1 << 0, /* a signal handler ran on the vCPU's thread, or a signal is pending for it: KVM_RUN ends with EINTR */
+	REQUEST_MEMORY = 1 << 1, /* memory slots changed: drop cached translations */
+	REQUEST_EVENT = 1 << 2,  /* an interrupt, NMI, INIT or SIPI may have become deliverable */
+	REQUEST_EXIT = 1 << 3,   /* leave to the outer loop only */
+};
+
+struct kick {
+	_Atomic uint32_t request;
+};
+
+/* Any thread, also a signal handler: sets the bits and wakes the sleeper. */
+void kick_set(struct kick *kick, uint32_t bits);
+
+/* Sleeps until a request bit is set, a signal interrupts, or `deadline_ns` of CLOCK_MONOTONIC passes (UINT64_MAX: none). */
+void kick_wait(struct kick *kick, uint64_t deadline_ns);
+
+/*
+ * Says that this thread is inside KVM_RUN with that kick word (NULL: no longer). A signal handler that the program installed
+ * and that runs meanwhile sets REQUEST_SIGNAL. Returns true when a signal is known to have come since the last call with NULL.
+ */
+void kick_thread_enter(struct kick *kick);
+void kick_thread_leave(struct kick *kick);
+
+/* Called by the signal face (src/shim) from its wrapper around the program's handlers. Async-signal-safe. */
+void kick_thread_signalled(void);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * Descriptors and objects: every KVM descriptor (system, VM, vCPU, stats) is a real kernel descriptor; this table says
+ * which object of ours stands behind it. Knows nothing of any architecture.
+ */
+#ifndef ANYKVM_CORE_OBJECT_H
+#define ANYKVM_CORE_OBJECT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct object;
+
+struct object_ops {
+	const char *kind; /* "kvm", "vm", "vcpu", ...: as shown by --trace and --why */
+	/*
+	 * Answers one ioctl: a value >= 0, or -errno. `cmd` is the whole 32-bit command word: kernels truncate it as well.
+	 * Runs without any lock of the table held.
+	 */
+	long (*ioctl)(struct object *object, unsigned int cmd, unsigned long arg);
+	/* The last reference is gone: frees the object. */
+	void (*release)(struct object *object);
+};
+
+/* The head of every object that a descriptor can name. */
+struct object {
+	const struct object_ops *ops;
+	atomic_uint references;
+	unsigned int process; /* object_process() at its creation: another process may not use a VM (EIO) */
+};
+
+/* Starts with one reference, which is the creator's. */
+void object_init(struct object *object, const struct object_ops *ops);
+struct object *object_get(struct object *object);
+void object_put(struct object *object);
+
+/* True in the process that created the object; false after fork(), where KVM answers EIO. */
+bool object_is_own(const struct object *object);
+
+/*
+ * Makes `fd` name `object`; the table takes a reference of its own. 0 or -errno (-ENOMEM).
+ * An object that `fd` named before is dropped: the descriptor was closed behind our back.
+ */
+int fd_install(int fd, struct object *object);
+
+/* The object that `fd` names, with a reference for the caller, or NULL when it is not one of ours. Lock-free, async-signal-safe. */
+struct object *fd_object(int fd);
+
+/* Whether `fd` is one of ours: one load for the descriptors of everybody else. */
+bool fd_is_ours(int fd);
+
+/* What close() and dup() of a descriptor mean for the table; the kernel's own call is the caller's business. */
+void fd_forget(int fd);
+void fd_duplicated(int old_fd, int new_fd);
+
+/*
+ * A new descriptor for an object. `fd_new_plain`: one that can only be polled, closed and dup'ed.
+ * `fd_new_memory`: one whose mmap shows `size` bytes, of which `*memory` is our own mapping.
+ * Both are close-on-exec, as KVM's are. -errno on failure.
+ */
+int fd_new_plain(const char *name);
+int fd_new_memory(const char *name, size_t size, void **memory);
+
+#endif

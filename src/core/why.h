@@ -1,0 +1,22 @@
+/*
+ * Why a call was refused: one line per failed ioctl, built where the rule is checked and printed where the call ends.
+ * Costs one predictable branch when off.
+ */
+#ifndef ANYKVM_CORE_WHY_H
+#define ANYKVM_CORE_WHY_H
+
+#include <stdbool.h>
+
+extern bool why_enabled;
+
+/* Remembers the reason of the refusal that the caller is about to return (the first one of a call wins). Returns `error`, so that
+ * a check reads `return why(-EINVAL, "cr4: bit %d is not in the guest's CPUID", bit)`. */
+int why_set(int error, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+
+#define why(error, ...) (__builtin_expect(why_enabled, 0) ? why_set((error), __VA_ARGS__) : (error))
+
+/* The reason remembered by this thread since why_clear(), or NULL. */
+const char *why_get(void);
+void why_clear(void);
+
+#endif

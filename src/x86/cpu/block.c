@@ -1,0 +1,359 @@
+/*
+ * Blocks: runs of decoded instructions, cached by linear address, mode and host address of their bytes. A block is run only
+ * after its bytes have been compared with memory, so code may be changed by anyone at any time without telling us.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "x86/cpu/decode.h"
+#include "x86/cpu/exec.h"
+#include "x86/cpu/mem.h"
+
+#define BLOCK_INSNS 48        /* at most: also bounds the stack where the compiler does not make tail calls */
+#define BLOCK_BYTES 240
+#define BUCKETS 4096
+#define ARENA_SIZE (UINT64_C(16) << 20)
+
+struct block {
+	uint64_t linear;
+	uint64_t host;   /* of the first byte when it was decoded */
+	uint32_t mode;
+	uint16_t length; /* in bytes */
+	uint16_t count;  /* of instructions, without the closing record */
+	struct block *next; /* of the bucket */
+	struct block *successor[2]; /* the blocks that followed lately: a hint */
+	const uint8_t *bytes;
+	struct insn insns[];
+};
+
+struct block_cache {
+	struct block *bucket[BUCKETS];
+	uint64_t used;
+	uint32_t generation; /* counts clearings: pointers to blocks are good within one */
+	uint8_t *arena;
+	struct insn scratch[2]; /* for one instruction alone */
+};
+
+/* ---- Leaving handlers. ---- */
+
+static uint64_t code_mask(const struct x86_vcpu *cpu)
+{
+	switch (cpu->mode & MODE_CODE_MASK) {
+	case MODE_CODE16:
+		/* A 16-bit segment may be larger than 64 KiB in protected mode; IP wraps only where a jump says so. */
+		return UINT32_MAX;
+	case MODE_CODE32:
+		return UINT32_MAX;
+	default:
+		return UINT64_MAX;
+	}
+}
+
+/* cpu->rip is that of the block's first byte until the block is left. */
+uint64_t insn_rip(const struct x86_vcpu *cpu, const struct insn *insn)
+{
+	return (cpu->block_rip + insn->offset) & code_mask(cpu);
+}
+
+uint64_t insn_end(const struct x86_vcpu *cpu, const struct insn *insn)
+{
+	uint64_t end = cpu->block_rip + insn->offset + insn->length;
+
+	return end & ((cpu->mode & (MODE_REAL | MODE_VM86)) ? UINT16_MAX : code_mask(cpu));
+}
+
+void insn_fault_code(struct x86_vcpu *cpu, const struct insn *insn, enum vector vector, uint32_t error_code)
+{
+	insn_sync(cpu, insn);
+	exception_raise(cpu, vector, true, error_code);
+}
+
+void insn_fault(struct x86_vcpu *cpu, const struct insn *insn, enum vector vector)
+{
+	insn_sync(cpu, insn);
+	exception_raise(cpu, vector, false, 0);
+}
+
+void insn_careful(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	insn_sync(cpu, insn);
+	cpu->stop = STOP_CAREFUL;
+}
+
+void insn_done(struct x86_vcpu *cpu, const struct insn *insn, enum cpu_stop stop)
+{
+	cpu->rip = insn_end(cpu, insn);
+	if (stop != STOP_NONE)
+		cpu->stop = stop;
+}
+
+/* The closing record of a block that does not end in a branch. */
+static void block_end(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	cpu->rip = insn_rip(cpu, insn);
+}
+
+/* ---- The cache. ---- */
+
+int cpu_prepare(struct x86_vcpu *cpu)
+{
+	void *memory;
+
+	if (cpu->blocks)
+		return 0;
+	/* Pages are taken as they are first touched. */
+	memory = mmap(NULL, sizeof(struct block_cache) + ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	cpu->blocks = memory;
+	cpu->blocks->arena = (uint8_t *)(cpu->blocks + 1);
+	return 0;
+}
+
+void cpu_discard(struct x86_vcpu *cpu)
+{
+	if (cpu->blocks)
+		munmap(cpu->blocks, sizeof(struct block_cache) + ARENA_SIZE);
+	cpu->blocks = NULL;
+}
+
+static void cache_clear(struct block_cache *cache)
+{
+	memset(cache->bucket, 0, sizeof cache->bucket);
+	cache->used = 0;
+	cache->generation++;
+}
+
+static struct block **cache_bucket(struct block_cache *cache, uint64_t linear, uint32_t mode)
+{
+	return &cache->bucket[(linear ^ linear >> 12 ^ mode) % BUCKETS];
+}
+
+/* Whether the block still says what memory says. Whole words, the last one overlapping: nothing beyond the block is read. */
+static inline bool block_current(const struct block *block, uint64_t host)
+{
+	const uint8_t *memory = (const uint8_t *)host, *bytes = block->bytes;
+	unsigned int length = block->length;
+	uint64_t a, b, difference = 0;
+
+	if (likely(length >= 8)) {
+		for (; length > 8; length -= 8, memory += 8, bytes += 8) {
+			a = *(const volatile guest64 *)memory;
+			memcpy(&b, bytes, 8);
+			difference |= a ^ b;
+		}
+		memory = memory + length - 8;
+		bytes = bytes + length - 8;
+		a = *(const volatile guest64 *)memory;
+		memcpy(&b, bytes, 8);
+		return (difference | (a ^ b)) == 0;
+	}
+	for (unsigned int i = 0; i < length; i++)
+		difference |= ((const volatile uint8_t *)memory)[i] ^ bytes[i];
+	return difference == 0;
+}
+
+/* Decodes instructions from `bytes` (`available` of them, all in one page) until something ends the block. */
+static unsigned int block_decode(struct x86_vcpu *cpu, const uint8_t *bytes, unsigned int available, struct insn *insns,
+				 unsigned int *length)
+{
+	unsigned int count = 0, at = 0;
+
+	while (count < BLOCK_INSNS && at < available) {
+		struct insn *insn = &insns[count];
+
+		insn->offset = (uint16_t)at;
+		if (!decode_insn(cpu, (cpu->rip + at) & code_mask(cpu), bytes + at, available - at, insn))
+			break;
+		at += insn->length;
+		count++;
+		if (insn->flags & INSN_ENDS_BLOCK)
+			break;
+	}
+	*length = at;
+	return count;
+}
+
+/* Makes the block at `linear`; NULL when its first instruction crosses into the next page. */
+static struct block *block_make(struct x86_vcpu *cpu, uint64_t linear, uint64_t host)
+{
+	struct block_cache *cache = cpu->blocks;
+	uint64_t room = PAGE_SIZE - linear % PAGE_SIZE, most = sizeof(struct block) + (BLOCK_INSNS + 1) * sizeof(struct insn) + BLOCK_BYTES + 16;
+	unsigned int available = room < BLOCK_BYTES ? (unsigned int)room : BLOCK_BYTES, length, count;
+	uint8_t bytes[BLOCK_BYTES];
+	struct block *block, **bucket;
+
+	if (cache->used + most > ARENA_SIZE)
+		cache_clear(cache);
+	/* One copy: what is decoded is what is compared later. */
+	memcpy(bytes, (const void *)host, available);
+	block = (struct block *)(cache->arena + cache->used);
+	count = block_decode(cpu, bytes, available, block->insns, &length);
+	if (count == 0)
+		return NULL;
+	block->linear = linear;
+	block->host = host;
+	block->mode = cpu->mode;
+	block->length = (uint16_t)length;
+	block->count = (uint16_t)count;
+	block->successor[0] = block->successor[1] = NULL;
+	block->insns[count] = (struct insn){ .run = block_end, .offset = (uint16_t)length };
+	block->bytes = (uint8_t *)&block->insns[count + 1];
+	memcpy(&block->insns[count + 1], bytes, length);
+	cache->used += (sizeof *block + (count + 1) * sizeof(struct insn) + length + 15) & ~UINT64_C(15);
+	bucket = cache_bucket(cache, linear, cpu->mode);
+	block->next = *bucket;
+	*bucket = block;
+	return block;
+}
+
+/* Takes a stale block out of its bucket; its memory comes back with the next clearing. */
+static void block_drop(struct block_cache *cache, struct block *stale)
+{
+	struct block **link = cache_bucket(cache, stale->linear, stale->mode);
+
+	while (*link && *link != stale)
+		link = &(*link)->next;
+	if (*link)
+		*link = stale->next;
+	stale->linear = UINT64_MAX; /* successors that still point here never match */
+}
+
+/* Linear address of the next instruction; false (exception raised) when it is outside the code segment. */
+static inline bool code_linear(struct x86_vcpu *cpu, uint64_t *linear)
+{
+	if (likely((cpu->mode & MODE_CODE_MASK) == MODE_CODE64)) {
+		*linear = cpu->rip;
+		return true;
+	}
+	if (unlikely(cpu->rip > cpu->seg[CS].limit)) {
+		exception_raise(cpu, VECTOR_GP, true, 0);
+		return false;
+	}
+	*linear = (uint32_t)(cpu->seg[CS].base + cpu->rip);
+	return true;
+}
+
+/* The block to run next, made when needed. NULL: an exception is pending, or the instruction must be executed alone. */
+static struct block *block_find(struct x86_vcpu *cpu, uint64_t linear)
+{
+	const struct tlb_entry *entry = tlb_lookup(cpu, TLB_FETCH, linear, 1);
+	struct block *block;
+	uint64_t host;
+
+	if (unlikely(!entry)) {
+		if (!mem_fetch_fill(cpu, linear))
+			return NULL;
+		entry = tlb_lookup(cpu, TLB_FETCH, linear, 1);
+		if (!entry) { /* not in a memory slot */
+			cpu->stop = STOP_CAREFUL;
+			return NULL;
+		}
+	}
+	host = linear + entry->addend;
+	cpu->insn = NULL; /* a host fault from here on concerns the fetch */
+	for (block = *cache_bucket(cpu->blocks, linear, cpu->mode); block; block = block->next)
+		if (block->linear == linear && block->mode == cpu->mode && block->host == host)
+			break;
+	if (block && likely(block_current(block, host)))
+		return block;
+	if (block)
+		block_drop(cpu->blocks, block);
+	block = block_make(cpu, linear, host);
+	if (!block)
+		cpu->stop = STOP_CAREFUL;
+	return block;
+}
+
+/* The successor hint, when it is still right. */
+static inline struct block *block_follow(struct x86_vcpu *cpu, struct block *block, uint64_t linear)
+{
+	const struct tlb_entry *entry;
+
+	if (unlikely(!block || block->linear != linear || block->mode != cpu->mode))
+		return NULL;
+	entry = tlb_lookup(cpu, TLB_FETCH, linear, 1);
+	if (unlikely(!entry || block->host != linear + entry->addend))
+		return NULL;
+	cpu->insn = NULL;
+	return likely(block_current(block, block->host)) ? block : NULL;
+}
+
+void cpu_execute(struct x86_vcpu *cpu)
+{
+	struct block *last = NULL, *block;
+	uint32_t generation = cpu->blocks->generation;
+	uint64_t linear;
+
+	for (;;) {
+		if (unlikely(atomic_load_explicit(&cpu->vcpu.kick.request, memory_order_relaxed)))
+			break;
+		if (!code_linear(cpu, &linear))
+			break;
+		block = NULL;
+		if (likely(last)) {
+			block = block_follow(cpu, last->successor[0], linear);
+			if (!block)
+				block = block_follow(cpu, last->successor[1], linear);
+		}
+		if (unlikely(!block)) {
+			block = block_find(cpu, linear);
+			if (!block)
+				break;
+			if (unlikely(cpu->blocks->generation != generation)) {
+				generation = cpu->blocks->generation;
+				last = NULL;
+			}
+			if (last) {
+				last->successor[1] = last->successor[0];
+				last->successor[0] = block;
+			}
+		}
+		last = block;
+		cpu->block_rip = cpu->rip;
+		cpu->block_host = block->host;
+		cpu->block_length = block->length;
+		block->insns[0].run(cpu, block->insns);
+		if (unlikely(cpu->stop))
+			break;
+	}
+	cpu->block_length = 0;
+}
+
+void cpu_step(struct x86_vcpu *cpu)
+{
+	struct insn *insns = cpu->blocks->scratch;
+	const struct tlb *tlb = cpu->tlb;
+	unsigned int available = 0;
+	uint8_t bytes[16];
+	uint64_t linear;
+
+	if (!code_linear(cpu, &linear))
+		return;
+	cpu->careful = true;
+	cpu->tlb = &cpu->tlb_empty;
+	cpu->insn = NULL;
+	insns[0].offset = 0;
+	/* As far as the page first: the next one may not be there, and need not be. */
+	for (unsigned int want = (unsigned int)(PAGE_SIZE - linear % PAGE_SIZE); ; want = 15) {
+		available = mem_fetch(cpu, linear, bytes, want < 15 ? want : 15, 1);
+		if (available == 0 || decode_insn(cpu, cpu->rip, bytes, available, &insns[0]))
+			break;
+		if (available < want && want >= 15) {
+			/* The instruction goes on where nothing can be fetched: this raises the fault. */
+			mem_fetch(cpu, linear, bytes, 15, available + 1);
+			available = 0;
+			break;
+		}
+	}
+	if (available) {
+		insns[1] = (struct insn){ .run = block_end, .offset = insns[0].length };
+		cpu->block_rip = cpu->rip;
+		cpu->block_length = 0;
+		insns[0].run(cpu, &insns[0]);
+	}
+	cpu->careful = false;
+	if (cpu->tlb == &cpu->tlb_empty)
+		cpu->tlb = tlb;
+	cpu_state_changed(cpu, false);
+}

@@ -1,0 +1,374 @@
+/*
+ * The x86-64 vCPU: one struct that the ioctls, the register catalogue and the interpreter all work on. Nothing is copied
+ * to make a register visible. Field names are the processor manuals'.
+ */
+#ifndef ANYKVM_X86_VCPU_H
+#define ANYKVM_X86_VCPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vm/vm.h"
+
+/* General registers in the order of their encoding. GPR_ZERO reads as 0: the "no register" of an address. */
+enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_ZERO, GPR_COUNT };
+/* Segment registers in the order of their encoding, then the two that only system instructions name. */
+enum segment { ES, CS, SS, DS, FS, GS, TR, LDTR, SEGMENT_COUNT };
+
+#define CR0_PE (UINT64_C(1) << 0)
+#define CR0_MP (UINT64_C(1) << 1)
+#define CR0_EM (UINT64_C(1) << 2)
+#define CR0_TS (UINT64_C(1) << 3)
+#define CR0_ET (UINT64_C(1) << 4)
+#define CR0_NE (UINT64_C(1) << 5)
+#define CR0_WP (UINT64_C(1) << 16)
+#define CR0_AM (UINT64_C(1) << 18)
+#define CR0_NW (UINT64_C(1) << 29)
+#define CR0_CD (UINT64_C(1) << 30)
+#define CR0_PG (UINT64_C(1) << 31)
+
+#define CR4_VME (UINT64_C(1) << 0)
+#define CR4_PVI (UINT64_C(1) << 1)
+#define CR4_TSD (UINT64_C(1) << 2)
+#define CR4_DE (UINT64_C(1) << 3)
+#define CR4_PSE (UINT64_C(1) << 4)
+#define CR4_PAE (UINT64_C(1) << 5)
+#define CR4_MCE (UINT64_C(1) << 6)
+#define CR4_PGE (UINT64_C(1) << 7)
+#define CR4_PCE (UINT64_C(1) << 8)
+#define CR4_OSFXSR (UINT64_C(1) << 9)
+#define CR4_OSXMMEXCPT (UINT64_C(1) << 10)
+#define CR4_UMIP (UINT64_C(1) << 11)
+#define CR4_LA57 (UINT64_C(1) << 12)
+#define CR4_VMXE (UINT64_C(1) << 13)
+#define CR4_SMXE (UINT64_C(1) << 14)
+#define CR4_FSGSBASE (UINT64_C(1) << 16)
+#define CR4_PCIDE (UINT64_C(1) << 17)
+#define CR4_OSXSAVE (UINT64_C(1) << 18)
+#define CR4_SMEP (UINT64_C(1) << 20)
+#define CR4_SMAP (UINT64_C(1) << 21)
+#define CR4_PKE (UINT64_C(1) << 22)
+
+#define EFER_SCE (UINT64_C(1) << 0)
+#define EFER_LME (UINT64_C(1) << 8)
+#define EFER_LMA (UINT64_C(1) << 10)
+#define EFER_NXE (UINT64_C(1) << 11)
+#define EFER_SVME (UINT64_C(1) << 12)
+#define EFER_FFXSR (UINT64_C(1) << 14)
+
+#define FLAG_CF (1u << 0)
+#define FLAG_PF (1u << 2)
+#define FLAG_AF (1u << 4)
+#define FLAG_ZF (1u << 6)
+#define FLAG_SF (1u << 7)
+#define FLAG_TF (1u << 8)
+#define FLAG_IF (1u << 9)
+#define FLAG_DF (1u << 10)
+#define FLAG_OF (1u << 11)
+#define FLAG_IOPL (3u << 12)
+#define FLAG_NT (1u << 14)
+#define FLAG_RF (1u << 16)
+#define FLAG_VM (1u << 17)
+#define FLAG_AC (1u << 18)
+#define FLAG_VIF (1u << 19)
+#define FLAG_VIP (1u << 20)
+#define FLAG_ID (1u << 21)
+#define FLAGS_ARITHMETIC (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
+
+/* Exception vectors (SDM Vol. 3A, table 6-1). */
+enum vector {
+	VECTOR_DE = 0, VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_BP = 3, VECTOR_OF = 4, VECTOR_BR = 5, VECTOR_UD = 6, VECTOR_NM = 7,
+	VECTOR_DF = 8, VECTOR_TS = 10, VECTOR_NP = 11, VECTOR_SS = 12, VECTOR_GP = 13, VECTOR_PF = 14, VECTOR_MF = 16,
+	VECTOR_AC = 17, VECTOR_MC = 18, VECTOR_XM = 19,
+};
+
+/*
+ * The XSAVE area in its standard (non-compacted) form, which is also the form that KVM_GET_XSAVE returns: the FPU works in it.
+ * SDM Vol. 1, 13.4. Registers are in FXSAVE's physical order: st[i] is ST(i), relative to TOP, as FXSAVE stores them.
+ */
+struct x86_xsave {
+	uint16_t fcw, fsw;
+	uint8_t ftw; /* abridged: one bit a physical register, 1 = not empty */
+	uint8_t reserved0;
+	uint16_t fop;
+	uint64_t fip, fdp;
+	uint32_t mxcsr, mxcsr_mask;
+	uint8_t st[8][16];
+	uint8_t xmm[16][16];
+	uint8_t reserved1[48];
+	uint8_t software[48];
+	uint64_t xstate_bv, xcomp_bv; /* xstate_bv: see fpu_xstate_bv() */
+	uint64_t header_reserved[6];
+	uint8_t ymmh[16][16]; /* offset 0x240 */
+	uint8_t unused[0xa80 - 0x340];
+	uint32_t pkru; /* offset 0xa80 */
+	uint32_t pkru_reserved;
+	uint8_t tail[4096 - 0xa88];
+} __attribute__((aligned(64)));
+
+#define XCR0_X87 1u
+#define XCR0_SSE 2u
+#define XCR0_AVX 4u
+#define XCR0_PKRU 0x200u
+
+/* Why the interpreter left its loop. */
+enum cpu_stop {
+	STOP_NONE,
+	STOP_EXCEPTION, /* exception.pending: deliver it */
+	STOP_CAREFUL,   /* nothing was done: execute the instruction at RIP alone, on the slow paths */
+	STOP_EVENT,     /* the instruction is done; look whether an interrupt can be taken now */
+	STOP_HALT,      /* HLT is done: RIP is past it */
+	STOP_EXIT,      /* kvm_run describes an exit: KVM_RUN returns 0 */
+	STOP_ERROR,     /* KVM_RUN fails with -stop_error */
+	STOP_TRIPLE_FAULT,
+	STOP_DEBUG,     /* kvm_run->debug describes it (guest debugging) */
+};
+
+/* Translations of guest pages: see cpu/mem.h. A zero tag never matches. */
+#define TLB_ENTRIES 256
+struct tlb_entry {
+	uint64_t tag;    /* linear page address | 1 */
+	uint64_t addend; /* host address - linear address */
+};
+enum tlb_access { TLB_READ, TLB_WRITE, TLB_FETCH, TLB_ACCESSES };
+struct tlb {
+	struct tlb_entry entry[TLB_ACCESSES][TLB_ENTRIES];
+};
+enum mmu_index { MMU_SUPERVISOR, MMU_USER, MMU_SUPERVISOR_AC, MMU_INDICES }; /* _AC: SMAP suspended by EFLAGS.AC */
+
+struct insn;
+struct block_cache;
+struct lapic;
+struct x86_vm;
+
+/* One piece of an access outside memory slots; KVM exits once for each, of 8 bytes at most (api.rst, KVM_EXIT_MMIO). */
+struct mmio_fragment {
+	uint64_t gpa;
+	uint8_t size;
+	bool write;
+	uint8_t data[8];
+};
+#define MMIO_FRAGMENTS 72 /* an XSAVE area's worth and a page crossing */
+
+/* What the next KVM_RUN has to finish before the guest goes on. */
+enum completion { COMPLETE_NONE, COMPLETE_IN, COMPLETE_OUT, COMPLETE_MMIO, COMPLETE_RDMSR, COMPLETE_WRMSR, COMPLETE_HYPERCALL };
+
+struct x86_vcpu {
+	struct vcpu vcpu;
+
+	/* ---- The registers. ---- */
+	uint64_t gpr[GPR_COUNT];
+	uint64_t rip;    /* exact whenever the interpreter is not inside a block */
+	uint64_t rflags; /* all but the arithmetic flags while those are lazy: see cpu/flags.h; use flags_get() */
+	/* Lazy arithmetic flags: cpu/flags.h. */
+	uint32_t cc_op;
+	uint32_t cc_carry;
+	uint64_t cc_result, cc_source;
+
+	/* ---- The interpreter's own (transient; next to the registers for the cache's sake). ---- */
+	const struct tlb *tlb; /* of the current privilege; an always empty one in careful mode */
+	const struct insn *insn; /* the instruction whose memory access is under way: what a host fault interrupts */
+	uint32_t stop;         /* enum cpu_stop */
+	uint32_t mode;         /* what decoding depends on: MODE_* of cpu/insn.h */
+	uint64_t block_rip;    /* RIP of the first byte of the code being run */
+	uint64_t block_host;   /* host address and length of the code being run: a store into it must be noticed */
+	uint64_t block_length;
+	bool careful;          /* one instruction at a time, all accesses on the slow path */
+	uint8_t cpl;
+	uint8_t mmu_index;
+	uint8_t address_bits;  /* linear: 48 or 57 */
+	bool tlb_used;         /* some entry may be valid */
+	bool split_locked;     /* holds the VM's split_lock */
+	uint64_t debug_dr[4], debug_dr7; /* the breakpoints in force: the guest's, or the debugger's (KVM_GUESTDBG_USE_HW_BP) */
+	uint64_t debug_hit;    /* DR6's B0 ... B3 of the instruction under way */
+	int stop_error;
+
+	struct kvm_segment seg[SEGMENT_COUNT];
+	struct kvm_dtable gdt, idt;
+	uint64_t cr0, cr2, cr3, cr4, cr8;
+	uint64_t efer, apic_base;
+	uint64_t pdptr[4];
+	bool pdptrs_from_user; /* KVM_SET_SREGS2 gave them */
+	uint64_t dr[4], dr6, dr7;
+	uint64_t xcr0, xss;
+	/* MSRs that instructions use themselves; the others stand in msr.c's storage. */
+	uint64_t star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
+	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+	uint64_t tsc_offset; /* guest TSC = host TSC (scaled, see x86_tsc_read) + tsc_offset */
+	uint64_t tsc_adjust;
+	uint64_t *msr_values; /* msr.c: one value per stored MSR */
+	uint32_t tsc_khz;
+	bool tsc_scaled;      /* tsc_khz differs from the host's */
+
+	/* ---- Events (KVM_GET_VCPU_EVENTS). ---- */
+	struct {
+		bool pending, injected, has_error_code, has_payload;
+		uint8_t nr;
+		uint32_t error_code;
+		uint64_t payload; /* DR6 bits or CR2 */
+	} exception;
+	struct {
+		bool injected, soft;
+		uint8_t nr;
+		uint8_t length; /* of the INT n that a soft one restarts as */
+	} interrupt;
+	struct {
+		bool injected, masked;
+		uint8_t pending; /* 0 ... 2 */
+	} nmi;
+	uint8_t interrupt_shadow; /* KVM_X86_SHADOW_INT_*: events wait for one more instruction */
+	bool triple_fault_pending;
+	bool smi_pending, in_smm, smm_inside_nmi, init_latched;
+	uint8_t sipi_vector;
+	_Atomic uint32_t apic_events; /* bit 0: INIT pending, bit 1: SIPI pending (from other vCPUs) */
+	uint32_t mp_state; /* KVM_MP_STATE_* */
+
+	/* ---- KVM's own. ---- */
+	struct kvm_cpuid_entry2 *cpuid; /* what SET_CPUID2 said */
+	uint32_t cpuid_count;
+	uint64_t cr4_reserved; /* bits that the guest's CPUID forbids (guest writes) */
+	uint8_t physical_bits; /* MAXPHYADDR of the guest's CPUID: 36 without */
+	bool ran;              /* KVM_RUN was entered: SET_CPUID2 may only repeat itself */
+	bool cpuid_faulting;   /* MISC_FEATURES_ENABLES bit 0 */
+	struct lapic *lapic;   /* NULL without an irqchip in the kernel */
+	struct kvm_guest_debug guest_debug;
+	uint64_t singlestep_rip; /* linear RIP at KVM_SET_GUEST_DEBUG */
+	uint64_t sync_valid, sync_dirty;
+
+	/* ---- Exits under way. ---- */
+	enum completion completion;
+	struct mmio_fragment mmio[MMIO_FRAGMENTS];
+	uint32_t mmio_count, mmio_done, mmio_cursor; /* reads recorded; answered by the program; used by the instruction so far */
+	struct mmio_fragment mmio_write[MMIO_FRAGMENTS]; /* what an instruction wrote; told once it is complete */
+	uint32_t mmio_write_count, mmio_write_told;
+	struct {
+		uint16_t port;
+		uint8_t size, length; /* of an element; of the instruction */
+		uint32_t count;
+		bool string;
+		uint8_t address_size;
+	} pio;
+	struct {
+		uint32_t index;
+		uint8_t length;
+	} msr_exit;
+	uint8_t hypercall_length;
+
+	struct x86_xsave xsave;
+
+	/* ---- Pages below are touched only once the vCPU runs. ---- */
+	struct block_cache *blocks;
+	struct tlb tlbs[MMU_INDICES];
+	struct tlb tlb_empty;
+};
+
+static inline struct x86_vcpu *x86_vcpu(struct vcpu *vcpu)
+{
+	return (struct x86_vcpu *)vcpu; /* its first field */
+}
+
+enum irqchip_mode { IRQCHIP_NONE, IRQCHIP_SPLIT, IRQCHIP_KERNEL };
+
+/* One range of KVM_X86_SET_MSR_FILTER. */
+struct msr_range {
+	uint32_t flags, base, count;
+	uint8_t *bitmap;
+};
+struct msr_filter {
+	atomic_uint references;
+	bool default_allow;
+	uint32_t count;
+	struct msr_range ranges[KVM_MSR_FILTER_MAX_RANGES];
+};
+
+struct x86_vm {
+	struct vm vm;
+	enum irqchip_mode irqchip;
+	uint32_t boot_vcpu_id, max_vcpu_ids;
+	uint32_t tsc_khz; /* of vCPUs to come */
+	uint64_t disabled_quirks;
+	uint32_t user_space_msr; /* KVM_CAP_X86_USER_SPACE_MSR's mask */
+	struct msr_filter *_Atomic filter; /* replaced under vm_memory_stop() */
+	bool exception_payload, triple_fault_event, vcpu_id_set;
+	uint64_t disabled_exits, x2apic_api, exit_hypercall, bus_lock_exit;
+	uint32_t notify_window, notify_flags;
+	uint64_t identity_map, tss_address;
+	uint64_t apic_bus_ns;
+	int64_t clock_offset; /* KVM_SET_CLOCK: guest clock = CLOCK_MONOTONIC_RAW + offset */
+	bool pit;
+	pthread_mutex_t split_lock; /* LOCKed accesses that are not one piece of memory */
+	void *extra; /* of src/soft's */
+};
+
+static inline struct x86_vm *x86_vm(const struct x86_vcpu *cpu)
+{
+	return (struct x86_vm *)cpu->vcpu.vm;
+}
+
+/* ---- vCPU life (vcpu.c). ---- */
+/* A new vCPU of `vm`, its descriptor in `*fd`; or NULL and -errno in `*fd`. */
+struct x86_vcpu *x86_vcpu_create(struct x86_vm *vm, uint32_t id, int *fd);
+/* Power-up (init = false) or INIT (init = true) state: SDM Vol. 3A, table 9-1. */
+void x86_vcpu_reset(struct x86_vcpu *cpu, bool init);
+
+/* ---- KVM_RUN (run.c). ---- */
+long x86_vcpu_run(struct x86_vcpu *cpu);
+
+/* ---- One function a KVM ioctl; ioctl.c's table leads here. State arguments are already copied in; results are copied out by the table. ---- */
+void regs_get(struct x86_vcpu *cpu, struct kvm_regs *regs);                    /* regs.c */
+int regs_set(struct x86_vcpu *cpu, const struct kvm_regs *regs);
+void sregs_get(struct x86_vcpu *cpu, struct kvm_sregs *sregs);                 /* sregs.c */
+int sregs_set(struct x86_vcpu *cpu, const struct kvm_sregs *sregs);
+void events_get(struct x86_vcpu *cpu, struct kvm_vcpu_events *events);         /* events.c */
+int events_set(struct x86_vcpu *cpu, const struct kvm_vcpu_events *events);
+/* Sync regs (sync_regs.c; api.rst, KVM_CAP_SYNC_REGS): before the guest runs, and on every way out. */
+int sync_regs_load(struct x86_vcpu *cpu);
+void sync_regs_store(struct x86_vcpu *cpu);
+
+/* ---- CPUID (cpuid.c). ---- */
+const struct kvm_cpuid_entry2 *cpuid_find(const struct x86_vcpu *cpu, uint32_t function, uint32_t index);
+/* What the CPUID instruction answers, with KVM's runtime adjustments (OSXSAVE, XSAVE sizes, APIC). */
+void cpuid_execute(struct x86_vcpu *cpu, uint32_t *eax, uint32_t *ebx, uint32_t *ecx, uint32_t *edx);
+bool cpuid_has(const struct x86_vcpu *cpu, uint32_t function, uint32_t index, enum gpr which, unsigned int bit);
+
+/* ---- MSRs (msr.c). 0, or nonzero: -EINVAL where the guest gets #GP, -ENOENT for an MSR that does not exist. ---- */
+int msr_read(struct x86_vcpu *cpu, uint32_t index, bool from_host, uint64_t *value);
+int msr_write(struct x86_vcpu *cpu, uint32_t index, bool from_host, uint64_t value);
+/* Whether KVM_X86_SET_MSR_FILTER lets the guest access it. */
+bool msr_allowed(struct x86_vcpu *cpu, uint32_t index, bool write);
+uint64_t x86_tsc_read(const struct x86_vcpu *cpu);
+
+/* ---- Control registers, for guest instructions and for SREGS alike (control.c). `false`: #GP. ---- */
+bool cr0_write(struct x86_vcpu *cpu, uint64_t value);
+bool cr3_write(struct x86_vcpu *cpu, uint64_t value);
+bool cr4_write(struct x86_vcpu *cpu, uint64_t value);
+bool cr8_write(struct x86_vcpu *cpu, uint64_t value);
+bool efer_write(struct x86_vcpu *cpu, uint64_t value);
+bool xcr0_write(struct x86_vcpu *cpu, uint32_t index, uint64_t value);
+uint64_t cr8_read(const struct x86_vcpu *cpu);
+/* Recomputes what the interpreter derives from registers (mode, cpl, mmu index) and drops translations if told. */
+void cpu_state_changed(struct x86_vcpu *cpu, bool flush);
+
+/* ---- Local APIC (lapic.c). ---- */
+struct lapic *lapic_create(struct x86_vcpu *cpu);
+void lapic_destroy(struct lapic *lapic);
+void lapic_reset(struct x86_vcpu *cpu);
+int lapic_get(struct x86_vcpu *cpu, struct kvm_lapic_state *state);
+int lapic_set(struct x86_vcpu *cpu, const struct kvm_lapic_state *state);
+/* xAPIC page and x2APIC MSRs. `false`: #GP (x2APIC). */
+bool lapic_mmio_covers(const struct x86_vcpu *cpu, uint64_t gpa);
+void lapic_mmio_read(struct x86_vcpu *cpu, uint32_t offset, uint32_t size, void *data);
+void lapic_mmio_write(struct x86_vcpu *cpu, uint32_t offset, uint32_t size, const void *data);
+bool lapic_msr_read(struct x86_vcpu *cpu, uint32_t index, uint64_t *value);
+bool lapic_msr_write(struct x86_vcpu *cpu, uint32_t index, uint64_t value);
+int lapic_base_set(struct x86_vcpu *cpu, uint64_t value, bool from_host);
+/* The vector of highest priority that may be taken now, or -1; _accept moves it from IRR to ISR. */
+int lapic_interrupt_pending(struct x86_vcpu *cpu);
+void lapic_interrupt_accept(struct x86_vcpu *cpu, uint8_t vector);
+/* From another vCPU or a device: delivery mode as in the ICR. */
+void lapic_deliver(struct x86_vcpu *cpu, uint32_t delivery_mode, uint8_t vector, bool level);
+/* CR8 is the APIC's TPR. */
+uint64_t lapic_tpr_get(const struct x86_vcpu *cpu);
+void lapic_tpr_set(struct x86_vcpu *cpu, uint64_t cr8);
+
+#endif
