@@ -1,0 +1,91 @@
+/*
+ * What stands behind the vCPU ioctls, family by family, besides what vcpu.h declares, and what the system and VM ioctls ask
+ * of the x86 side. Arguments are already copied in and lie in our own memory; results are copied out by the caller.
+ * `int` results are 0 or -errno.
+ */
+#ifndef ANYKVM_X86_IOCTL_H
+#define ANYKVM_X86_IOCTL_H
+
+#include "x86/vcpu.h"
+
+/* KVM_SET_CPUID2, KVM_GET_CPUID2 and KVM_GET_SUPPORTED_CPUID hold at most this many entries (KVM_MAX_CPUID_ENTRIES). */
+#define CPUID_ENTRIES_MAX 256
+/* KVM_GET_MSRS and KVM_SET_MSRS take fewer than this many entries. */
+#define MSR_ENTRIES_LIMIT 256
+/* MCG_CAP bits that KVM_X86_SETUP_MCE takes besides the number of banks (SDM Vol. 3B, 16.3.1.1): MCG_CTL_P, MCG_SER_P. */
+#define MCE_CAP_SUPPORTED (UINT64_C(1) << 8 | UINT64_C(1) << 24)
+#define MCE_BANKS_MAX 32
+/* The guest-debug controls that KVM_CAP_SET_GUEST_DEBUG2 reports. */
+#define GUEST_DEBUG_CONTROLS                                                                                                \
+	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP |                     \
+	 KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_BLOCKIRQ)
+
+/* The table: ops of a vCPU's object, whose ioctl() this is (ioctl.c). */
+extern const struct object_ops x86_vcpu_ops;
+/* Frees a vCPU; its VM calls this when nothing can reach it any more (vcpu.c). */
+void x86_vcpu_destroy(struct x86_vcpu *cpu);
+
+/* ---- SREGS2 (sregs.c). ---- */
+void sregs2_get(struct x86_vcpu *cpu, struct kvm_sregs2 *sregs);
+int sregs2_set(struct x86_vcpu *cpu, const struct kvm_sregs2 *sregs);
+
+/* ---- FPU, XSAVE, XCRS (xsave.c). No state outgrows struct kvm_xsave, so that XSAVE2 is XSAVE. ---- */
+void fpu_get(struct x86_vcpu *cpu, struct kvm_fpu *fpu);
+int fpu_set(struct x86_vcpu *cpu, const struct kvm_fpu *fpu);
+void xsave_get(struct x86_vcpu *cpu, struct kvm_xsave *xsave);
+int xsave_set(struct x86_vcpu *cpu, const struct kvm_xsave *xsave);
+void xcrs_get(struct x86_vcpu *cpu, struct kvm_xcrs *xcrs);
+int xcrs_set(struct x86_vcpu *cpu, const struct kvm_xcrs *xcrs);
+
+/* ---- Debug registers, guest debugging (debugregs.c). ---- */
+void debugregs_get(struct x86_vcpu *cpu, struct kvm_debugregs *debugregs);
+int debugregs_set(struct x86_vcpu *cpu, const struct kvm_debugregs *debugregs);
+int guest_debug_set(struct x86_vcpu *cpu, const struct kvm_guest_debug *debug);
+
+/* ---- Multiprocessing state (mp_state.c). ---- */
+int mp_state_get(struct x86_vcpu *cpu, struct kvm_mp_state *state);
+int mp_state_set(struct x86_vcpu *cpu, const struct kvm_mp_state *state);
+
+/* ---- CPUID (cpuid.c). ---- */
+/* Takes `entries` (malloc'ed, NULL when `count` is 0) over when it succeeds. */
+int cpuid_set(struct x86_vcpu *cpu, struct kvm_cpuid_entry2 *entries, uint32_t count);
+/* KVM_GET_CPUID2: the guest's table with KVM's runtime adjustments. `*count` is the room, then the number: -E2BIG without enough. */
+int cpuid_get(struct x86_vcpu *cpu, struct kvm_cpuid_entry2 *entries, uint32_t *count);
+/* KVM_GET_SUPPORTED_CPUID and KVM_GET_EMULATED_CPUID; `*count` likewise. */
+int cpuid_supported(struct kvm_cpuid_entry2 *entries, uint32_t *count);
+int cpuid_emulated(struct kvm_cpuid_entry2 *entries, uint32_t *count);
+
+/* ---- MSRs (msr.c). ---- */
+/* KVM_GET_MSR_INDEX_LIST and KVM_GET_MSR_FEATURE_INDEX_LIST. */
+const uint32_t *msr_index_list(uint32_t *count);
+const uint32_t *msr_feature_list(uint32_t *count);
+/* KVM_GET_MSRS on the system descriptor: 0, or nonzero where the list of results ends. */
+int msr_feature_read(uint32_t index, uint64_t *value);
+/* KVM_X86_SETUP_MCE, KVM_X86_SET_MCE. */
+int mce_setup(struct x86_vcpu *cpu, uint64_t mcg_cap);
+int mce_set(struct x86_vcpu *cpu, const struct kvm_x86_mce *mce);
+
+/* ---- Time stamp counter (msr.c). ---- */
+/* The rate of x86_tsc_read()'s source, in kHz. */
+uint32_t tsc_host_khz(void);
+/* khz 0 is the host's. */
+int tsc_khz_set(struct x86_vcpu *cpu, uint32_t khz);
+uint32_t tsc_khz_get(const struct x86_vcpu *cpu);
+/* KVM_VCPU_TSC_OFFSET of KVM_VCPU_TSC_CTRL. */
+uint64_t tsc_offset_get(const struct x86_vcpu *cpu);
+void tsc_offset_set(struct x86_vcpu *cpu, uint64_t offset);
+
+/* ---- Events (events.c). ---- */
+int nmi_inject(struct x86_vcpu *cpu);
+int smi_inject(struct x86_vcpu *cpu);
+/* KVM_INTERRUPT. */
+int interrupt_inject(struct x86_vcpu *cpu, uint32_t irq);
+
+/* ---- The rest. ---- */
+int translate(struct x86_vcpu *cpu, struct kvm_translation *translation);
+int kvmclock_ctrl(struct x86_vcpu *cpu);
+int tpr_access_reporting(struct x86_vcpu *cpu, struct kvm_tpr_access_ctl *ctl);
+/* KVM_ENABLE_CAP on a vCPU. */
+int vcpu_enable_cap(struct x86_vcpu *cpu, const struct kvm_enable_cap *cap);
+
+#endif
