@@ -13,6 +13,7 @@
 #include "anykvm/kvm.h"
 #include "core/kick.h"
 #include "core/object.h"
+#include "vm/stats.h"
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (UINT64_C(1) << PAGE_SHIFT)
@@ -22,20 +23,25 @@
 #define VM_MAX_VCPUS 4096
 #define VM_MAX_VCPU_IDS 16384
 
-/* One memory slot. Immutable once in a table, but for its dirty bitmap. */
+/* KVM_MEM_MAX_NR_PAGES: what one slot can hold. */
+#define VM_SLOT_MAX_PAGES ((UINT64_C(1) << 31) - 1)
+/* Address space 0 is the ordinary one, 1 is for system management mode (api.rst, KVM_CAP_MULTI_ADDRESS_SPACE). */
+#define VM_ADDRESS_SPACES 2
+
+/* One memory slot. Changes only while the VM's memory is stopped, but for its dirty bitmap. */
 struct slot {
 	uint64_t gfn;   /* first guest page */
 	uint64_t pages;
 	uint64_t hva;   /* the program's own memory; may be unmapped at any time */
 	uint32_t id;
 	uint32_t flags; /* KVM_MEM_* */
-	_Atomic uint64_t *dirty; /* one bit a page when KVM_MEM_LOG_DIRTY_PAGES, else NULL */
-	atomic_uint references;
+	/* One bit a page when KVM_MEM_LOG_DIRTY_PAGES, else NULL; as much again follows, for copies on their way to or from the program. */
+	_Atomic uint64_t *dirty;
 };
 
-/* Sorted by gfn, no overlaps; replaced as a whole. */
+/* The slots of an address space, sorted by gfn, without overlaps. Changes only while the VM's memory is stopped. */
 struct slot_table {
-	uint32_t count;
+	uint32_t count, room;
 	struct slot *slots[];
 };
 
@@ -50,6 +56,9 @@ static inline uint64_t slot_hva(const struct slot *slot, uint64_t gpa)
 /* Atomically marks a page dirty when the slot logs; cheap when it already is. */
 void slot_mark_dirty(struct slot *slot, uint64_t gfn);
 
+/* Counters of KVM_GET_STATS_FD on a VM. */
+enum vm_stat { VM_STAT_TLB_FLUSH, VM_STAT_TLB_FLUSH_REQUESTS, VM_STATS };
+
 struct vcpu;
 
 struct vm {
@@ -57,13 +66,17 @@ struct vm {
 	pthread_mutex_t lock; /* vCPU list, irqchip, VM-wide settings (the kernel's kvm->lock) */
 	pthread_mutex_t memory_lock; /* slot changes (the kernel's slots_lock); taken after `lock` */
 	/* Read by a vCPU between vcpu_guest_enter() and vcpu_guest_leave(), by anyone under memory_lock. */
-	struct slot_table *_Atomic slots[2]; /* address space 1 is SMM's */
+	struct slot_table *_Atomic slots[VM_ADDRESS_SPACES];
+	struct slot **slots_by_id[VM_ADDRESS_SPACES]; /* VM_MEMORY_SLOTS pointers each, or NULL before the first slot; under memory_lock */
+	uint64_t gfn_limit;    /* one past the highest guest page that the processor can address */
 	_Atomic uint64_t memory_generation; /* a vCPU that sees a new one drops its cached translations */
 	_Atomic uint32_t memory_stopped; /* nonzero while somebody changes memory: vCPUs wait on it (futex) */
 	struct vcpu **vcpus; /* VM_MAX_VCPUS entries, by index; grows only; published by vcpu_count */
 	_Atomic uint32_t vcpu_count;
-	bool dirty_log_manual; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: GET does not clear */
-	bool dirty_log_initially_set;
+	_Atomic bool dirty_log_manual; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: GET does not clear */
+	_Atomic bool dirty_log_initially_set;
+	struct stats stats;
+	_Atomic uint64_t stats_values[VM_STATS]; /* under memory_lock */
 };
 
 /* What every architecture's vCPU starts with. */
@@ -78,31 +91,51 @@ struct vcpu {
 	uint64_t memory_generation; /* the one its cached translations belong to */
 	bool signal_mask_set; /* KVM_SET_SIGNAL_MASK */
 	uint64_t signal_mask;
+	struct stats stats;
 };
 
 /* The run mapping: struct kvm_run, a page for port data, the coalesced ring: three pages as on x86 Linux. */
 #define VCPU_RUN_SIZE (3 * PAGE_SIZE)
 #define VCPU_PIO_OFFSET PAGE_SIZE
 
-/* Initialises the generic part; slots are empty. */
-int vm_init(struct vm *vm, const struct object_ops *ops);
+/* Initialises the generic part; slots are empty. Guest-physical addresses have `physical_bits` bits. */
+int vm_init(struct vm *vm, const struct object_ops *ops, unsigned int physical_bits);
 /* Frees the generic part (slots, vCPU array). */
 void vm_destroy(struct vm *vm);
 
 /* Waits until no vCPU of the VM is in the guest and keeps them out; memory_lock is held by the caller. _resume lets them go on. */
 void vm_memory_stop(struct vm *vm);
 void vm_memory_resume(struct vm *vm);
+/* From now on every vCPU makes its translations anew; memory_lock is held by the caller. */
+void vm_memory_flush(struct vm *vm);
+
+/* The vCPU of that id, or NULL. */
+struct vcpu *vm_vcpu_find(struct vm *vm, uint32_t id);
+/* Gives the vCPU its index and shows it to the others; `lock` is held by the caller. */
+void vm_vcpu_add(struct vm *vm, struct vcpu *vcpu);
 
 /* KVM_SET_USER_MEMORY_REGION2 and its shorter form; KVM_GET_DIRTY_LOG; KVM_CLEAR_DIRTY_LOG. All return 0 or -errno. */
 int vm_set_memory_region(struct vm *vm, const struct kvm_userspace_memory_region2 *region);
 int vm_get_dirty_log(struct vm *vm, const struct kvm_dirty_log *log);
 int vm_clear_dirty_log(struct vm *vm, const struct kvm_clear_dirty_log *clear);
 
-/* Initialises the generic part of a vCPU: the run mapping and its descriptor (returned, or -errno), mutex, kick. */
+/*
+ * Initialises the generic part of a vCPU: the run mapping and its descriptor (returned, or -errno), mutex, kick. The descriptor
+ * does not name the vCPU yet. The vCPU's object takes a reference on the VM, which vcpu_release() drops: a VM lives as long as
+ * a descriptor of a vCPU, and a vCPU's memory as long as its VM, which frees it (vcpu_destroy) when it goes.
+ */
 int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t id, const struct object_ops *ops);
+void vcpu_release(struct vcpu *vcpu);
 void vcpu_destroy(struct vcpu *vcpu);
 
+/*
+ * The vCPU that this thread is running, or NULL: set around KVM_RUN. A signal handler that interrupts KVM_RUN can call into
+ * the same VM again, and must be refused what would wait for the interrupted call.
+ */
+extern _Thread_local struct vcpu *vcpu_running __attribute__((tls_model("initial-exec")));
+
 void vcpu_guest_enter_wait(struct vcpu *vcpu);
+void vcpu_guest_leave_wake(struct vcpu *vcpu);
 
 /* From here the slot tables and the host memory behind them stand still. */
 static inline void vcpu_guest_enter(struct vcpu *vcpu)
@@ -115,6 +148,8 @@ static inline void vcpu_guest_enter(struct vcpu *vcpu)
 static inline void vcpu_guest_leave(struct vcpu *vcpu)
 {
 	atomic_store_explicit(&vcpu->in_guest, 0, memory_order_release);
+	if (__builtin_expect(atomic_load_explicit(&vcpu->vm->memory_stopped, memory_order_relaxed) != 0, 0))
+		vcpu_guest_leave_wake(vcpu);
 }
 
 static inline const struct slot_table *vm_slots(const struct vm *vm, unsigned int address_space)

@@ -1,0 +1,38 @@
+/*
+ * A vCPU's generic part: the memory it shares with the program, its lock and its place in the VM. Must never know registers.
+ */
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "vm/vm.h"
+
+int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t id, const struct object_ops *ops)
+{
+	char name[32];
+	void *run;
+	int fd;
+
+	snprintf(name, sizeof(name), "kvm-vcpu:%u", id);
+	fd = fd_new_memory(name, VCPU_RUN_SIZE, &run);
+	if (fd < 0)
+		return fd;
+	vcpu->run = run;
+	vcpu->vm = vm;
+	vcpu->id = id;
+	pthread_mutex_init(&vcpu->mutex, NULL);
+	object_init(&vcpu->object, ops);
+	object_get(&vm->object);
+	return fd;
+}
+
+void vcpu_release(struct vcpu *vcpu)
+{
+	/* May well free the VM, and this vCPU with it. */
+	object_put(&vcpu->vm->object);
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	stats_destroy(&vcpu->stats);
+	munmap(vcpu->run, VCPU_RUN_SIZE);
+}
