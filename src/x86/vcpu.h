@@ -163,7 +163,7 @@ struct x86_vcpu {
 	/* Lazy arithmetic flags: cpu/flags.h. */
 	uint32_t cc_op;
 	uint32_t cc_carry;
-	uint64_t cc_result, cc_source;
+	uint64_t cc_left, cc_right;
 
 	/* ---- The interpreter's own (transient; next to the registers for the cache's sake). ---- */
 	const struct tlb *tlb; /* of the current privilege; an always empty one in careful mode */

@@ -1,16 +1,24 @@
 /*
- * RFLAGS. The six arithmetic flags are lazy: an instruction leaves its result and operand behind, and only who asks for a
- * flag computes it. SDM Vol. 1, 3.4.3.1 says what each flag means.
+ * RFLAGS. The six arithmetic flags are lazy: an instruction leaves its operands behind, and only who asks for a flag computes
+ * it. SDM Vol. 1, 3.4.3.1 says what each flag means.
  *
- * cc_op is CC_FLAGS (the flags stand in rflags) or an operation times four plus log2 of the operand size. cc_result is the
- * result and cc_source the second operand, both zero-extended from the operand size.
+ * cc_op is CC_FLAGS (the flags stand in rflags) or an operation times four plus log2 of the operand size. cc_left and
+ * cc_right are its operands, sign-extended from the operand size: so signed and unsigned comparisons of the operands are 64-bit
+ * comparisons whatever the size, and most conditions need nothing else. No other file knows these fields.
  */
 #ifndef ANYKVM_X86_CPU_FLAGS_H
 #define ANYKVM_X86_CPU_FLAGS_H
 
 #include "x86/vcpu.h"
 
-enum cc_op { CC_FLAGS = 0, CC_ADD = 1, CC_SUB = 2, CC_LOGIC = 3, CC_INC = 4, CC_DEC = 5 }; /* INC, DEC: CF is in cc_carry */
+enum cc_op {
+	CC_FLAGS = 0,
+	CC_SUB = 1,    /* left - right; AND, OR, XOR and TEST are their result minus 0 */
+	CC_SUB_C = 2,  /* the same, but CF is in cc_carry (DEC, BT) */
+	CC_INC = 3,    /* left - -1 with AF of left + 1; CF is in cc_carry */
+	CC_SUB_CO = 4, /* left - right, but CF and OF are in cc_carry (shifts, rotates, MUL) */
+	CC_ADD = 5,    /* left + right */
+};
 
 uint32_t flags_compute(const struct x86_vcpu *cpu); /* the six of them, from the lazy state; cc_op is not CC_FLAGS */
 
@@ -41,7 +49,89 @@ static inline void flags_arithmetic_set(struct x86_vcpu *cpu, uint32_t flags)
 	cpu->cc_op = CC_FLAGS;
 }
 
-/* Condition codes as encoded in Jcc, SETcc, CMOVcc: SDM Vol. 1, appendix B. */
+/* ---- What instructions leave behind. `size` is in bytes and constant; operands are sign-extended from it. ---- */
+
+static inline __attribute__((always_inline)) void flags_lazy(struct x86_vcpu *cpu, enum cc_op op, unsigned int size, int64_t left, int64_t right)
+{
+	cpu->cc_op = op * 4 + (unsigned int)__builtin_ctz(size);
+	cpu->cc_left = (uint64_t)left;
+	cpu->cc_right = (uint64_t)right;
+}
+
+/* Whether cc_op is one of `first` ... `last`. */
+static inline __attribute__((always_inline)) bool flags_are(const struct x86_vcpu *cpu, enum cc_op first, enum cc_op last)
+{
+	return cpu->cc_op - first * 4 < (last - first + 1) * 4;
+}
+
+/* CF alone. */
+static inline __attribute__((always_inline)) uint32_t flags_carry(const struct x86_vcpu *cpu)
+{
+	if (flags_are(cpu, CC_SUB, CC_SUB))
+		return cpu->cc_left < cpu->cc_right;
+	if (flags_are(cpu, CC_SUB_C, CC_SUB_CO))
+		return cpu->cc_carry & FLAG_CF;
+	return (uint32_t)flags_get(cpu) & FLAG_CF;
+}
+
+/* Changes CF (0 or 1) and no other flag. */
+void flags_carry_set(struct x86_vcpu *cpu, uint32_t carry);
+
+/* Changes CF and OF (each 0 or 1) and no other flag. */
+static inline void flags_carry_overflow_set(struct x86_vcpu *cpu, uint32_t carry, uint32_t overflow)
+{
+	uint32_t flags = (carry ? FLAG_CF : 0) | (overflow ? FLAG_OF : 0);
+
+	if (flags_are(cpu, CC_SUB, CC_SUB_C) || flags_are(cpu, CC_SUB_CO, CC_SUB_CO)) {
+		cpu->cc_op = CC_SUB_CO * 4 + cpu->cc_op % 4;
+		cpu->cc_carry = flags;
+		return;
+	}
+	cpu->rflags = (flags_get(cpu) & ~(uint64_t)(FLAG_CF | FLAG_OF)) | flags;
+	cpu->cc_op = CC_FLAGS;
+}
+
+/* ---- Condition codes as encoded in Jcc, SETcc, CMOVcc: SDM Vol. 1, appendix B. ---- */
+enum condition { CONDITION_O = 0, CONDITION_B = 2, CONDITION_Z = 4, CONDITION_BE = 6, CONDITION_S = 8, CONDITION_P = 10, CONDITION_L = 12, CONDITION_LE = 14 };
+
+/* Any condition (an odd one is the negation of the even one before it). */
 bool flags_condition(const struct x86_vcpu *cpu, unsigned int condition);
+
+/* The same for a constant condition, without computing flags after the usual comparisons. */
+static inline __attribute__((always_inline)) bool flags_condition_fast(const struct x86_vcpu *cpu, unsigned int condition)
+{
+	uint64_t left = cpu->cc_left, right = cpu->cc_right;
+	bool negate = condition & 1;
+
+	switch (condition & ~1u) {
+	case CONDITION_B:
+		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_SUB), 1))
+			return (left < right) ^ negate;
+		break;
+	case CONDITION_BE:
+		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_SUB), 1))
+			return (left <= right) ^ negate;
+		break;
+	case CONDITION_Z:
+		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_SUB_CO), 1))
+			return (left == right) ^ negate;
+		break;
+	case CONDITION_S:
+		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_SUB_CO), 1))
+			return ((left - right) >> ((8u << cpu->cc_op % 4) - 1) & 1) ^ negate;
+		break;
+	case CONDITION_L:
+		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_INC), 1))
+			return ((int64_t)left < (int64_t)right) ^ negate;
+		break;
+	case CONDITION_LE:
+		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_INC), 1))
+			return ((int64_t)left <= (int64_t)right) ^ negate;
+		break;
+	default:
+		break;
+	}
+	return flags_condition(cpu, condition);
+}
 
 #endif
