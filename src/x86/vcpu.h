@@ -180,6 +180,9 @@ struct x86_vcpu {
 	bool tlb_used;         /* some entry may be valid */
 	bool split_locked;     /* holds the VM's split_lock */
 	uint64_t debug_dr[4], debug_dr7; /* the breakpoints in force: the guest's, or the debugger's (KVM_GUESTDBG_USE_HW_BP) */
+	bool step_open, step_trap; /* a watched instruction is not over yet (an exit came in between); TF was set before it */
+	bool trap_suppressed;  /* MOV SS or POP SS: no trap behind this instruction */
+	bool fetching_outside;
 	uint64_t debug_hit;    /* DR6's B0 ... B3 of the instruction under way */
 	int stop_error;
 
@@ -312,6 +315,12 @@ struct x86_vcpu *x86_vcpu_create(struct x86_vm *vm, uint32_t id, int *fd);
 void x86_vcpu_reset(struct x86_vcpu *cpu, bool init);
 
 /* ---- KVM_RUN (run.c). ---- */
+/* Whether an interrupt of the program's (KVM_INTERRUPT) could be taken now. */
+bool interrupt_window_open(const struct x86_vcpu *cpu);
+/* INIT and SIPI that other vCPUs sent (mp_state.c). */
+void mp_state_apply_events(struct x86_vcpu *cpu);
+/* Describes the instruction at RIP as one that cannot be emulated, in kvm_run. */
+void internal_error_emulation(struct x86_vcpu *cpu);
 long x86_vcpu_run(struct x86_vcpu *cpu);
 
 /* ---- One function a KVM ioctl; ioctl.c's table leads here. State arguments are already copied in; results are copied out by the table. ---- */

@@ -5,6 +5,7 @@
 #include "x86/cpu/decode.h"
 
 #include <pthread.h>
+#include <string.h>
 
 static ZydisDecoder decoders[4]; /* by code size, and real mode */
 static const struct decode_row *row_of[ZYDIS_MNEMONIC_MAX_VALUE + 1];
@@ -139,7 +140,7 @@ bool decode_insn(struct x86_vcpu *cpu, uint64_t rip, const uint8_t *bytes, unsig
 		kind = 3;
 	memset(insn, 0, sizeof *insn);
 	insn->offset = offset;
-	status = ZydisDecoderDecodeFull(&decoders[kind], bytes, available, &d.z, d.op, ZYDIS_MAX_OPERAND_COUNT, 0);
+	status = ZydisDecoderDecodeFull(&decoders[kind], bytes, available, &d.z, d.op);
 	if (status == ZYDIS_STATUS_NO_MORE_DATA && available < ZYDIS_MAX_INSTRUCTION_LENGTH)
 		return false;
 	if (!ZYAN_SUCCESS(status)) {

@@ -58,6 +58,10 @@ bool mem_probe(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, 
 bool mem_read_system(struct x86_vcpu *cpu, uint64_t linear, void *to, unsigned int size);
 bool mem_write_system(struct x86_vcpu *cpu, uint64_t linear, const void *from, unsigned int size);
 
+/* The same at a given privilege: the stacks of far transfers and exceptions. */
+bool mem_read_privilege(struct x86_vcpu *cpu, uint64_t linear, void *to, unsigned int size, bool user);
+bool mem_write_privilege(struct x86_vcpu *cpu, uint64_t linear, const void *from, unsigned int size, bool user);
+
 /* Fetches code: execute permission, current privilege. Reads as far as `size`; returns how many bytes could be had before a
  * fault (the fault is raised only when the result is 0 or `needed` says that more are wanted). */
 unsigned int mem_fetch(struct x86_vcpu *cpu, uint64_t linear, uint8_t *to, unsigned int size, unsigned int needed);

@@ -559,6 +559,20 @@ bool mem_write_system(struct x86_vcpu *cpu, uint64_t linear, const void *from, u
 	return access_linear(cpu, &request, linear, (void *)from, size);
 }
 
+bool mem_read_privilege(struct x86_vcpu *cpu, uint64_t linear, void *to, unsigned int size, bool user)
+{
+	struct request request = { .seg = SS, .walk = { .access = TLB_READ, .user = user, .implicit = !user }, .system = true };
+
+	return access_linear(cpu, &request, linear, to, size);
+}
+
+bool mem_write_privilege(struct x86_vcpu *cpu, uint64_t linear, const void *from, unsigned int size, bool user)
+{
+	struct request request = { .seg = SS, .walk = { .access = TLB_WRITE, .user = user, .implicit = !user }, .system = true };
+
+	return access_linear(cpu, &request, linear, (void *)from, size);
+}
+
 bool mem_probe(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, uint64_t linear, unsigned int size, enum access access)
 {
 	struct request request = request_make(cpu, insn, seg, access == ACCESS_READ ? TLB_READ : TLB_WRITE);

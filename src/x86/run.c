@@ -1,0 +1,635 @@
+/*
+ * KVM_RUN: finish what the last exit left over, deliver what is due, run the guest, describe the exit. What a single
+ * instruction does is cpu/'s business. Documentation/virt/kvm/api.rst, 4.10 and 5.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "core/user.h"
+#include "core/why.h"
+#include "x86/cpu/exec.h"
+#include "x86/cpu/flags.h"
+#include "x86/cpu/insn.h"
+#include "x86/cpu/io.h"
+#include "x86/cpu/mem.h"
+#include "x86/cpu/segment.h"
+
+/* What the outer loop does next. */
+enum next { NEXT_GO_ON, NEXT_EXIT /* KVM_RUN returns 0 */, NEXT_INTERRUPTED /* EINTR */, NEXT_ERROR };
+
+static enum next triple_fault(struct x86_vcpu *cpu);
+static bool window_exit_due(const struct x86_vcpu *cpu);
+
+/* ---- Exits. ---- */
+
+static enum next exit_to_user(struct x86_vcpu *cpu, uint32_t reason)
+{
+	cpu->vcpu.run->exit_reason = reason;
+	return NEXT_EXIT;
+}
+
+/* KVM_EXIT_INTERNAL_ERROR with the instruction bytes: api.rst, KVM_CAP_EXIT_ON_EMULATION_FAILURE's layout. */
+void internal_error_emulation(struct x86_vcpu *cpu)
+{
+	struct kvm_run *run = cpu->vcpu.run;
+	uint32_t stop = cpu->stop;
+	uint8_t bytes[15];
+	unsigned int count;
+	bool pending = cpu->exception.pending;
+
+	memset(bytes, 0, sizeof bytes);
+	count = cpu->fetching_outside ? 0 : mem_fetch(cpu, (cpu->mode & MODE_CODE_MASK) == MODE_CODE64 ? cpu->rip : (uint32_t)(cpu->seg[CS].base + cpu->rip),
+						       bytes, sizeof bytes, 0);
+	cpu->exception.pending = pending;
+	cpu->stop = stop;
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	memset(&run->emulation_failure, 0, sizeof run->emulation_failure);
+	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	/* Six words: the flags, size and bytes of the instruction among them. */
+	run->emulation_failure.ndata = 6;
+	if (count) {
+		run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+		run->emulation_failure.insn_size = (uint8_t)count;
+		memcpy(run->emulation_failure.insn_bytes, bytes, sizeof bytes);
+	}
+}
+
+void fetch_outside_raise(struct x86_vcpu *cpu, uint64_t gpa)
+{
+	(void)gpa;
+	cpu->fetching_outside = true;
+	internal_error_emulation(cpu);
+	cpu->fetching_outside = false;
+	cpu->stop = STOP_EXIT;
+}
+
+/* What KVM tells with every return: api.rst, struct kvm_run's out fields. */
+static void run_fields_store(struct x86_vcpu *cpu)
+{
+	struct kvm_run *run = cpu->vcpu.run;
+
+	run->if_flag = (flags_get(cpu) & FLAG_IF) != 0;
+	run->flags = cpu->in_smm ? KVM_RUN_X86_SMM : 0;
+	run->cr8 = cr8_read(cpu);
+	run->apic_base = cpu->apic_base;
+	/* With an interrupt controller in the kernel the program need not ask (golden: ready=1). */
+	run->ready_for_interrupt_injection = cpu->lapic || interrupt_window_open(cpu);
+}
+
+bool interrupt_window_open(const struct x86_vcpu *cpu)
+{
+	return flags_get(cpu) & FLAG_IF && !cpu->interrupt_shadow && !cpu->interrupt.injected && !cpu->exception.pending;
+}
+
+/* ---- Finishing the last exit. ---- */
+
+static void mmio_write_tell(struct x86_vcpu *cpu)
+{
+	const struct mmio_fragment *fragment = &cpu->mmio_write[cpu->mmio_write_told];
+	struct kvm_run *run = cpu->vcpu.run;
+
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = fragment->gpa;
+	run->mmio.len = fragment->size;
+	run->mmio.is_write = 1;
+	memset(run->mmio.data, 0, sizeof run->mmio.data);
+	memcpy(run->mmio.data, fragment->data, fragment->size);
+	cpu->completion = COMPLETE_MMIO;
+}
+
+static void mmio_forget(struct x86_vcpu *cpu)
+{
+	cpu->mmio_count = cpu->mmio_done = cpu->mmio_cursor = 0;
+	cpu->mmio_write_count = cpu->mmio_write_told = 0;
+}
+
+/* Executes the instruction at RIP alone and says what its end means. */
+static enum next step_careful(struct x86_vcpu *cpu)
+{
+	cpu->mmio_cursor = 0;
+	cpu->mmio_write_count = cpu->mmio_write_told = 0;
+	cpu->stop = STOP_NONE;
+	cpu_step(cpu);
+	split_unlock(cpu);
+	if (cpu->stop == STOP_EXIT)
+		return NEXT_EXIT; /* an MMIO read: what was read so far is kept for the next try */
+	cpu->mmio_count = cpu->mmio_done = cpu->mmio_cursor = 0;
+	if (cpu->stop == STOP_EXCEPTION || cpu->stop == STOP_ERROR)
+		cpu->mmio_write_count = 0;
+	if (cpu->mmio_write_count) {
+		mmio_write_tell(cpu);
+		return NEXT_EXIT;
+	}
+	return NEXT_GO_ON;
+}
+
+static enum next complete_mmio(struct x86_vcpu *cpu)
+{
+	struct mmio_fragment *fragment;
+
+	if (cpu->mmio_write_count) {
+		if (++cpu->mmio_write_told < cpu->mmio_write_count) {
+			mmio_write_tell(cpu);
+			return NEXT_EXIT;
+		}
+		mmio_forget(cpu);
+		return NEXT_GO_ON;
+	}
+	fragment = &cpu->mmio[cpu->mmio_done++];
+	memcpy(fragment->data, cpu->vcpu.run->mmio.data, fragment->size);
+	return step_careful(cpu);
+}
+
+static enum next complete(struct x86_vcpu *cpu)
+{
+	enum completion completion = cpu->completion;
+
+	cpu->completion = COMPLETE_NONE;
+	switch (completion) {
+	case COMPLETE_MMIO:
+		return complete_mmio(cpu);
+	case COMPLETE_IN:
+	case COMPLETE_OUT:
+		io_complete(cpu);
+		break;
+	case COMPLETE_RDMSR:
+	case COMPLETE_WRMSR:
+		msr_exit_complete(cpu, completion == COMPLETE_WRMSR);
+		break;
+	case COMPLETE_HYPERCALL:
+		hypercall_complete(cpu);
+		break;
+	case COMPLETE_NONE:
+		break;
+	}
+	return cpu->stop == STOP_EXIT ? NEXT_EXIT : NEXT_GO_ON;
+}
+
+/* ---- Debugging: SDM Vol. 3B, 17.2 and 17.3; api.rst, KVM_SET_GUEST_DEBUG. ---- */
+
+static bool debugger_steps(const struct x86_vcpu *cpu)
+{
+	return cpu->guest_debug.control & KVM_GUESTDBG_SINGLESTEP;
+}
+
+static bool debugger_has_registers(const struct x86_vcpu *cpu)
+{
+	return cpu->guest_debug.control & KVM_GUESTDBG_USE_HW_BP;
+}
+
+/* Which breakpoints are in force. */
+static void breakpoints_choose(struct x86_vcpu *cpu)
+{
+	if (debugger_has_registers(cpu)) {
+		memcpy(cpu->debug_dr, cpu->guest_debug.arch.debugreg, sizeof cpu->debug_dr);
+		cpu->debug_dr7 = cpu->guest_debug.arch.debugreg[7];
+	} else {
+		memcpy(cpu->debug_dr, cpu->dr, sizeof cpu->debug_dr);
+		cpu->debug_dr7 = cpu->dr7;
+	}
+}
+
+static uint64_t linear_rip(const struct x86_vcpu *cpu)
+{
+	if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64)
+		return cpu->rip;
+	return (uint32_t)(cpu->seg[CS].base + cpu->rip);
+}
+
+static enum next debug_exit(struct x86_vcpu *cpu, uint32_t exception, uint64_t dr6)
+{
+	struct kvm_run *run = cpu->vcpu.run;
+
+	run->debug.arch.exception = exception;
+	run->debug.arch.pad = 0;
+	run->debug.arch.pc = linear_rip(cpu);
+	run->debug.arch.dr6 = dr6;
+	run->debug.arch.dr7 = debugger_has_registers(cpu) ? cpu->guest_debug.arch.debugreg[7] : cpu->dr7;
+	return exit_to_user(cpu, KVM_EXIT_DEBUG);
+}
+
+/* Instruction breakpoints at RIP: the B0 ... B3 bits that match. */
+static uint64_t breakpoint_here(const struct x86_vcpu *cpu)
+{
+	uint64_t at = linear_rip(cpu), hit = 0;
+
+	for (unsigned int i = 0; i < 4; i++)
+		if (cpu->debug_dr7 >> (2 * i) & 3 && (cpu->debug_dr7 >> (16 + 4 * i) & 3) == 0 && cpu->debug_dr[i] == at)
+			hit |= UINT64_C(1) << i;
+	return hit;
+}
+
+#define DR6_FIXED UINT64_C(0xffff0ff0)
+#define DR6_BS (UINT64_C(1) << 14)
+#define DR7_GD (UINT64_C(1) << 13)
+
+/* #DB for the guest: DR6 gathers, GD is cleared. */
+static void debug_exception(struct x86_vcpu *cpu, uint64_t bits)
+{
+	cpu->dr6 = (cpu->dr6 & ~UINT64_C(0xf)) | bits | DR6_FIXED;
+	cpu->dr7 &= ~DR7_GD;
+	exception_raise(cpu, VECTOR_DB, false, 0);
+}
+
+/* What happens before and after each instruction when anything watches. */
+static bool watched(const struct x86_vcpu *cpu)
+{
+	return debugger_steps(cpu) || cpu->rflags & FLAG_TF || cpu->debug_dr7 & 0xff;
+}
+
+/* The instruction is over: single-step and data breakpoints trap behind it. */
+static enum next step_finish(struct x86_vcpu *cpu)
+{
+	uint64_t bits = cpu->debug_hit;
+	bool trap = cpu->step_trap && !cpu->trap_suppressed;
+
+	cpu->step_open = false;
+	cpu->debug_hit = 0;
+	cpu->rflags &= ~(uint64_t)FLAG_RF;
+	if (debugger_steps(cpu))
+		return debug_exit(cpu, VECTOR_DB, DR6_FIXED | DR6_BS | (debugger_has_registers(cpu) ? bits : 0));
+	if (bits && debugger_has_registers(cpu))
+		return debug_exit(cpu, VECTOR_DB, bits | DR6_FIXED);
+	if (trap)
+		bits |= DR6_BS;
+	if (bits)
+		debug_exception(cpu, bits);
+	return NEXT_GO_ON;
+}
+
+/* One instruction with everything that watches it. */
+static enum next step_watched(struct x86_vcpu *cpu)
+{
+	uint64_t hit = cpu->rflags & FLAG_RF ? 0 : breakpoint_here(cpu);
+	enum next next;
+
+	if (hit && debugger_has_registers(cpu))
+		return debug_exit(cpu, VECTOR_DB, hit | DR6_FIXED);
+	if (hit) {
+		debug_exception(cpu, hit);
+		return NEXT_GO_ON;
+	}
+	cpu->debug_hit = 0;
+	cpu->trap_suppressed = false;
+	/* TF as it was before the instruction decides; an exit in the middle leaves the step open until the next KVM_RUN. */
+	cpu->step_trap = cpu->rflags & FLAG_TF;
+	cpu->step_open = true;
+	next = step_careful(cpu);
+	if (next != NEXT_GO_ON)
+		return next;
+	if (cpu->stop == STOP_NONE || cpu->stop == STOP_EVENT || cpu->stop == STOP_HALT) {
+		enum cpu_stop stop = cpu->stop;
+
+		next = step_finish(cpu);
+		if (cpu->stop == STOP_NONE)
+			cpu->stop = stop;
+		return next;
+	}
+	if (cpu->stop != STOP_EXIT)
+		cpu->step_open = false;
+	return NEXT_GO_ON;
+}
+
+/* ---- Events. ---- */
+
+/* Delivers; on failure cpu->stop says why (an exit, an error, a triple fault). */
+static void deliver(struct x86_vcpu *cpu, enum event_type type, uint8_t vector, bool has_error_code, uint32_t error_code)
+{
+	if (event_deliver(cpu, type, vector, has_error_code, error_code, cpu->rip))
+		cpu->stop = STOP_NONE;
+}
+
+static void exception_deliver(struct x86_vcpu *cpu)
+{
+	if (cpu->exception.has_payload && cpu->exception.pending) {
+		if (cpu->exception.nr == VECTOR_PF)
+			cpu->cr2 = cpu->exception.payload;
+		else if (cpu->exception.nr == VECTOR_DB)
+			cpu->dr6 = (cpu->dr6 & ~UINT64_C(0xf)) | cpu->exception.payload | DR6_FIXED;
+	}
+	cpu->exception.pending = cpu->exception.injected = cpu->exception.has_payload = false;
+	deliver(cpu, EVENT_EXCEPTION, cpu->exception.nr, cpu->exception.has_error_code, cpu->exception.error_code);
+}
+
+static void nmi_deliver(struct x86_vcpu *cpu)
+{
+	cpu->nmi.masked = true;
+	deliver(cpu, EVENT_NMI, VECTOR_NMI, false, 0);
+}
+
+/* One interrupt from the local APIC, if one may be taken now. */
+static void lapic_interrupt_deliver(struct x86_vcpu *cpu)
+{
+	int vector = lapic_interrupt_pending(cpu);
+
+	if (vector < 0)
+		return;
+	lapic_interrupt_accept(cpu, (uint8_t)vector);
+	deliver(cpu, EVENT_EXTERNAL, (uint8_t)vector, false, 0);
+}
+
+/* Delivers what is due, in KVM's order: what was under way first, then new exceptions, NMIs and interrupts. */
+static void events_deliver(struct x86_vcpu *cpu)
+{
+	if (cpu->exception.pending || cpu->exception.injected)
+		exception_deliver(cpu);
+	else if (cpu->nmi.injected) {
+		cpu->nmi.injected = false;
+		nmi_deliver(cpu);
+	} else if (cpu->interrupt.injected) {
+		cpu->interrupt.injected = false;
+		deliver(cpu, EVENT_EXTERNAL, cpu->interrupt.nr, false, 0);
+	}
+	if (cpu->stop != STOP_NONE || cpu->interrupt_shadow)
+		return;
+	if (cpu->guest_debug.control & KVM_GUESTDBG_BLOCKIRQ)
+		return;
+	if (cpu->nmi.pending && !cpu->nmi.masked) {
+		cpu->nmi.pending--;
+		nmi_deliver(cpu);
+	} else if (cpu->lapic && flags_get(cpu) & FLAG_IF) {
+		lapic_interrupt_deliver(cpu);
+	}
+}
+
+/* Whether HLT ends. */
+static bool wakes(struct x86_vcpu *cpu)
+{
+	return cpu->exception.pending || cpu->exception.injected || cpu->nmi.injected || cpu->interrupt.injected ||
+	       (cpu->nmi.pending && !cpu->nmi.masked) || cpu->triple_fault_pending ||
+	       (flags_get(cpu) & FLAG_IF && cpu->lapic && lapic_interrupt_pending(cpu) >= 0);
+}
+
+/* ---- States in which the vCPU does not run: api.rst, KVM_GET_MP_STATE. ---- */
+
+static bool runnable(struct x86_vcpu *cpu)
+{
+	mp_state_apply_events(cpu); /* INIT and SIPI from other vCPUs */
+	if (cpu->mp_state == KVM_MP_STATE_HALTED && wakes(cpu))
+		cpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	return cpu->mp_state == KVM_MP_STATE_RUNNABLE;
+}
+
+/* ---- Running. ---- */
+
+static bool guard_covers(void *context, uint64_t address)
+{
+	const struct x86_vcpu *cpu = context;
+	const struct slot_table *table = vm_slots(cpu->vcpu.vm, 0);
+
+	for (uint32_t i = 0; i < table->count; i++)
+		if (address - table->slots[i]->hva < table->slots[i]->pages << PAGE_SHIFT)
+			return true;
+	return false;
+}
+
+/* Everything between two looks at signals: returns when something must be decided outside. */
+static enum next guest_go(struct x86_vcpu *cpu)
+{
+	enum next next;
+
+	for (;;) {
+		switch (cpu->stop) {
+		case STOP_NONE:
+		case STOP_EVENT:
+		case STOP_EXCEPTION:
+			cpu->stop = STOP_NONE;
+			events_deliver(cpu);
+			if (cpu->stop != STOP_NONE)
+				continue;
+			break;
+		case STOP_CAREFUL:
+			break;
+		case STOP_HALT:
+			cpu->stop = STOP_NONE;
+			if (!cpu->lapic)
+				return exit_to_user(cpu, KVM_EXIT_HLT);
+			cpu->mp_state = KVM_MP_STATE_HALTED;
+			return NEXT_GO_ON;
+		case STOP_EXIT:
+		case STOP_DEBUG:
+			cpu->stop = STOP_NONE;
+			return NEXT_EXIT;
+		case STOP_ERROR:
+			cpu->stop = STOP_NONE;
+			return NEXT_ERROR;
+		case STOP_TRIPLE_FAULT:
+			cpu->stop = STOP_NONE;
+			return triple_fault(cpu);
+		}
+		if (atomic_load_explicit(&cpu->vcpu.kick.request, memory_order_relaxed))
+			return NEXT_GO_ON;
+		if (!cpu->lapic && window_exit_due(cpu))
+			return exit_to_user(cpu, KVM_EXIT_IRQ_WINDOW_OPEN);
+		if (cpu->interrupt_shadow || watched(cpu)) {
+			uint8_t shadow = cpu->interrupt_shadow;
+
+			/* The shadow lasts for one instruction; a new one may begin in it. */
+			cpu->interrupt_shadow = 0;
+			next = watched(cpu) ? step_watched(cpu) : step_careful(cpu);
+			if (cpu->stop == STOP_EXIT || next == NEXT_EXIT) {
+				if (cpu->completion != COMPLETE_NONE)
+					cpu->interrupt_shadow = shadow;
+			}
+			if (next != NEXT_GO_ON)
+				return next;
+		} else if (cpu->stop == STOP_CAREFUL) {
+			next = step_careful(cpu);
+			if (next != NEXT_GO_ON)
+				return next;
+		} else {
+			cpu_execute(cpu);
+		}
+	}
+}
+
+/* A guest that has shut down: AMD's KVM resets the vCPU as INIT does (x86-behaviour: KVM_EXIT_SHUTDOWN). */
+static enum next triple_fault(struct x86_vcpu *cpu)
+{
+	cpu->triple_fault_pending = false;
+	x86_vcpu_reset(cpu, true);
+	return exit_to_user(cpu, KVM_EXIT_SHUTDOWN);
+}
+
+static bool window_exit_due(const struct x86_vcpu *cpu)
+{
+	return cpu->vcpu.run->request_interrupt_window && interrupt_window_open(cpu);
+}
+
+/* In the guest, with the memory standing still and holes in it survivable. */
+static enum next guest_enter(struct x86_vcpu *cpu)
+{
+	struct fault_guard guard = { .covers = guard_covers, .context = cpu };
+	enum next next;
+
+	vcpu_guest_enter(&cpu->vcpu);
+	if (cpu->vcpu.memory_generation != atomic_load(&cpu->vcpu.vm->memory_generation)) {
+		cpu->vcpu.memory_generation = atomic_load(&cpu->vcpu.vm->memory_generation);
+		tlb_flush(cpu);
+	}
+	breakpoints_choose(cpu);
+	if (sigsetjmp(guard.resume, 0))
+		cpu_host_fault(cpu); /* the guard has been popped */
+	fault_guard_push(&guard);
+	fpu_enter(cpu);
+	next = guest_go(cpu);
+	fpu_leave(cpu);
+	fault_guard_pop(&guard);
+	vcpu_guest_leave(&cpu->vcpu);
+	return next;
+}
+
+/* Requests of other threads, between two stays in the guest. */
+static enum next requests_handle(struct x86_vcpu *cpu)
+{
+	uint32_t request = atomic_load(&cpu->vcpu.kick.request);
+
+	if (!request)
+		return NEXT_GO_ON;
+	if (request & REQUEST_SIGNAL)
+		return NEXT_INTERRUPTED;
+	atomic_fetch_and(&cpu->vcpu.kick.request, ~request | REQUEST_SIGNAL);
+	return NEXT_GO_ON;
+}
+
+static enum next run_loop(struct x86_vcpu *cpu)
+{
+	enum next next;
+
+	for (;;) {
+		next = requests_handle(cpu);
+		if (next != NEXT_GO_ON)
+			return next;
+		if (cpu->triple_fault_pending)
+			return triple_fault(cpu);
+		if (!runnable(cpu)) {
+			if (!(atomic_load(&cpu->vcpu.kick.request)))
+				kick_wait(&cpu->vcpu.kick, UINT64_MAX);
+			continue;
+		}
+		next = guest_enter(cpu);
+		if (next != NEXT_GO_ON)
+			return next;
+	}
+}
+
+/* What the last exit left, in the guest's memory and mode: same precautions as running. */
+static enum next complete_guarded(struct x86_vcpu *cpu)
+{
+	struct fault_guard guard = { .covers = guard_covers, .context = cpu };
+	enum next next;
+
+	if (cpu->completion == COMPLETE_NONE)
+		return NEXT_GO_ON;
+	vcpu_guest_enter(&cpu->vcpu);
+	if (cpu->vcpu.memory_generation != atomic_load(&cpu->vcpu.vm->memory_generation)) {
+		cpu->vcpu.memory_generation = atomic_load(&cpu->vcpu.vm->memory_generation);
+		tlb_flush(cpu);
+	}
+	breakpoints_choose(cpu);
+	if (sigsetjmp(guard.resume, 0)) {
+		cpu_host_fault(cpu);
+		next = NEXT_GO_ON;
+	} else {
+		fault_guard_push(&guard);
+		fpu_enter(cpu);
+		next = complete(cpu);
+		if (next == NEXT_GO_ON && cpu->step_open && cpu->stop == STOP_NONE)
+			next = step_finish(cpu);
+		fpu_leave(cpu);
+		fault_guard_pop(&guard);
+	}
+	vcpu_guest_leave(&cpu->vcpu);
+	return next;
+}
+
+/* KVM_SET_SIGNAL_MASK: the mask for the time of the run. */
+static void signal_mask_enter(struct x86_vcpu *cpu, sigset_t *old)
+{
+	sigset_t mask;
+
+	if (!cpu->vcpu.signal_mask_set)
+		return;
+	sigemptyset(&mask);
+	for (int signal = 1; signal <= 64; signal++)
+		if (cpu->vcpu.signal_mask >> (signal - 1) & 1)
+			sigaddset(&mask, signal);
+	pthread_sigmask(SIG_SETMASK, &mask, old);
+}
+
+static void signal_mask_leave(struct x86_vcpu *cpu, const sigset_t *old)
+{
+	if (cpu->vcpu.signal_mask_set)
+		pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+/* The way out of every run: what KVM stores whatever the result. */
+static long run_finish(struct x86_vcpu *cpu, enum next next)
+{
+	run_fields_store(cpu);
+	sync_regs_store(cpu);
+	switch (next) {
+	case NEXT_EXIT:
+		return 0;
+	case NEXT_INTERRUPTED:
+		return -EINTR;
+	default:
+		return -cpu->stop_error;
+	}
+}
+
+static enum next run_prepared(struct x86_vcpu *cpu)
+{
+	struct kvm_run *run = cpu->vcpu.run;
+	enum next next;
+	int error;
+
+	/* An AP that was never started waits before anything is looked at; the kernel answers EINTR or EAGAIN. */
+	if (cpu->mp_state == KVM_MP_STATE_UNINITIALIZED) {
+		if (run->immediate_exit)
+			return NEXT_INTERRUPTED;
+		while (!runnable(cpu)) {
+			if (requests_handle(cpu) == NEXT_INTERRUPTED) {
+				run->exit_reason = KVM_EXIT_INTR;
+				return NEXT_INTERRUPTED;
+			}
+			kick_wait(&cpu->vcpu.kick, UINT64_MAX);
+		}
+	}
+	error = sync_regs_load(cpu);
+	if (!error && !cpu->lapic && run->cr8 != cr8_read(cpu) && !cr8_write(cpu, run->cr8))
+		error = why(-EINVAL, "kvm_run.cr8: 0x%llx has reserved bits", (unsigned long long)run->cr8);
+	if (error) {
+		cpu->stop_error = -error;
+		return NEXT_ERROR;
+	}
+	next = complete_guarded(cpu);
+	if (next != NEXT_GO_ON)
+		return next;
+	if (run->immediate_exit)
+		return NEXT_INTERRUPTED;
+	cpu->ran = true;
+	next = run_loop(cpu);
+	if (next == NEXT_INTERRUPTED)
+		run->exit_reason = KVM_EXIT_INTR;
+	return next;
+}
+
+long x86_vcpu_run(struct x86_vcpu *cpu)
+{
+	sigset_t old;
+	enum next next;
+	int error = cpu_prepare(cpu);
+
+	if (error)
+		return error;
+	fault_handlers_install();
+	kick_thread_enter(&cpu->vcpu.kick);
+	signal_mask_enter(cpu, &old);
+	next = run_prepared(cpu);
+	signal_mask_leave(cpu, &old);
+	kick_thread_leave(&cpu->vcpu.kick);
+	atomic_fetch_and(&cpu->vcpu.kick.request, ~(uint32_t)REQUEST_SIGNAL);
+	return run_finish(cpu, next);
+}
