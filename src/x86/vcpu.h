@@ -153,6 +153,9 @@ struct mmio_fragment {
 /* What the next KVM_RUN has to finish before the guest goes on. */
 enum completion { COMPLETE_NONE, COMPLETE_IN, COMPLETE_OUT, COMPLETE_MMIO, COMPLETE_RDMSR, COMPLETE_WRMSR, COMPLETE_HYPERCALL };
 
+/* Counters of KVM_GET_STATS_FD on a vCPU. */
+enum vcpu_stat { VCPU_STAT_EXITS, VCPU_STAT_IO_EXITS, VCPU_STAT_MMIO_EXITS, VCPU_STAT_IRQ_WINDOW_EXITS, VCPU_STAT_SIGNAL_EXITS, VCPU_STATS };
+
 struct x86_vcpu {
 	struct vcpu vcpu;
 
@@ -237,6 +240,7 @@ struct x86_vcpu {
 	struct kvm_guest_debug guest_debug;
 	uint64_t singlestep_rip; /* linear RIP at KVM_SET_GUEST_DEBUG */
 	uint64_t sync_valid, sync_dirty;
+	_Atomic uint64_t stats_values[VCPU_STATS];
 
 	/* ---- Exits under way. ---- */
 	enum completion completion;
@@ -258,6 +262,14 @@ struct x86_vcpu {
 	uint8_t hypercall_length;
 
 	struct x86_xsave xsave;
+	/* The host's unit while the guest has it: cpu/fpu.c. */
+	struct {
+		uint32_t mxcsr;                /* the program's */
+		uint32_t x87_environment[7];   /* the program's, once the guest has used the x87 unit (FNSTENV) */
+		bool x87_used;
+		uint8_t x87_flags;             /* exception flags that may stand in the unit */
+		uint16_t x87_control;          /* control word in the unit */
+	} host_fpu;
 
 	/* ---- Pages below are touched only once the vCPU runs. ---- */
 	struct block_cache *blocks;
@@ -289,6 +301,9 @@ struct x86_vm {
 	enum irqchip_mode irqchip;
 	uint32_t boot_vcpu_id, max_vcpu_ids;
 	uint32_t tsc_khz; /* of vCPUs to come */
+	/* The offset that a vCPU's TSC was given last, and its rate: vCPUs of that rate start in step. Under `lock`. */
+	uint64_t tsc_offset;
+	uint32_t tsc_offset_khz;
 	uint64_t disabled_quirks;
 	uint32_t user_space_msr; /* KVM_CAP_X86_USER_SPACE_MSR's mask */
 	struct msr_filter *_Atomic filter; /* replaced under vm_memory_stop() */

@@ -1,0 +1,534 @@
+/*
+ * The vCPU's ioctls: which command word leads where, and the way of arguments in and out. Must never know what a register
+ * means. The vCPU's mutex is held for the whole of each call, as in Linux.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/user.h"
+#include "core/why.h"
+#include "x86/ioctl.h"
+
+/* ---- Arguments of fixed size: the command word tells size and direction. `data` is our own copy. ---- */
+
+static int do_get_regs(struct x86_vcpu *cpu, void *data)
+{
+	regs_get(cpu, data);
+	return 0;
+}
+
+static int do_set_regs(struct x86_vcpu *cpu, void *data)
+{
+	return regs_set(cpu, data);
+}
+
+static int do_get_sregs(struct x86_vcpu *cpu, void *data)
+{
+	sregs_get(cpu, data);
+	return 0;
+}
+
+static int do_set_sregs(struct x86_vcpu *cpu, void *data)
+{
+	return sregs_set(cpu, data);
+}
+
+static int do_get_sregs2(struct x86_vcpu *cpu, void *data)
+{
+	sregs2_get(cpu, data);
+	return 0;
+}
+
+static int do_set_sregs2(struct x86_vcpu *cpu, void *data)
+{
+	return sregs2_set(cpu, data);
+}
+
+static int do_get_fpu(struct x86_vcpu *cpu, void *data)
+{
+	fpu_get(cpu, data);
+	return 0;
+}
+
+static int do_set_fpu(struct x86_vcpu *cpu, void *data)
+{
+	return fpu_set(cpu, data);
+}
+
+static int do_get_xsave(struct x86_vcpu *cpu, void *data)
+{
+	xsave_get(cpu, data);
+	return 0;
+}
+
+static int do_set_xsave(struct x86_vcpu *cpu, void *data)
+{
+	return xsave_set(cpu, data);
+}
+
+static int do_get_xcrs(struct x86_vcpu *cpu, void *data)
+{
+	xcrs_get(cpu, data);
+	return 0;
+}
+
+static int do_set_xcrs(struct x86_vcpu *cpu, void *data)
+{
+	return xcrs_set(cpu, data);
+}
+
+static int do_get_debugregs(struct x86_vcpu *cpu, void *data)
+{
+	debugregs_get(cpu, data);
+	return 0;
+}
+
+static int do_set_debugregs(struct x86_vcpu *cpu, void *data)
+{
+	return debugregs_set(cpu, data);
+}
+
+static int do_get_events(struct x86_vcpu *cpu, void *data)
+{
+	events_get(cpu, data);
+	return 0;
+}
+
+static int do_set_events(struct x86_vcpu *cpu, void *data)
+{
+	return events_set(cpu, data);
+}
+
+static int do_get_mp_state(struct x86_vcpu *cpu, void *data)
+{
+	return mp_state_get(cpu, data);
+}
+
+static int do_set_mp_state(struct x86_vcpu *cpu, void *data)
+{
+	return mp_state_set(cpu, data);
+}
+
+static int do_get_lapic(struct x86_vcpu *cpu, void *data)
+{
+	return lapic_get(cpu, data);
+}
+
+static int do_set_lapic(struct x86_vcpu *cpu, void *data)
+{
+	return lapic_set(cpu, data);
+}
+
+static int do_interrupt(struct x86_vcpu *cpu, void *data)
+{
+	return interrupt_inject(cpu, ((const struct kvm_interrupt *)data)->irq);
+}
+
+static int do_guest_debug(struct x86_vcpu *cpu, void *data)
+{
+	return guest_debug_set(cpu, data);
+}
+
+static int do_translate(struct x86_vcpu *cpu, void *data)
+{
+	return translate(cpu, data);
+}
+
+static int do_tpr_access_reporting(struct x86_vcpu *cpu, void *data)
+{
+	return tpr_access_reporting(cpu, data);
+}
+
+static int do_setup_mce(struct x86_vcpu *cpu, void *data)
+{
+	return mce_setup(cpu, *(const uint64_t *)data);
+}
+
+static int do_set_mce(struct x86_vcpu *cpu, void *data)
+{
+	return mce_set(cpu, data);
+}
+
+static int do_enable_cap(struct x86_vcpu *cpu, void *data)
+{
+	return vcpu_enable_cap(cpu, data);
+}
+
+/* ---- Attributes of the vCPU: KVM_VCPU_TSC_CTRL is the only group (kernel document virt/kvm/devices/vcpu.rst, 4). ---- */
+
+static int attribute_check(const struct kvm_device_attr *attribute)
+{
+	if (attribute->group != KVM_VCPU_TSC_CTRL)
+		return why(-ENXIO, "group: %u is not KVM_VCPU_TSC_CTRL, the only one", attribute->group);
+	if (attribute->attr != KVM_VCPU_TSC_OFFSET)
+		return why(-ENXIO, "attr: %llu is not KVM_VCPU_TSC_OFFSET, the only one", attribute->attr);
+	return 0;
+}
+
+static int do_has_attribute(struct x86_vcpu *cpu, void *data)
+{
+	(void)cpu;
+	return attribute_check(data);
+}
+
+static int do_get_attribute(struct x86_vcpu *cpu, void *data)
+{
+	const struct kvm_device_attr *attribute = data;
+	uint64_t offset = tsc_offset_get(cpu);
+	int error = attribute_check(attribute);
+
+	if (!error && user_write(attribute->addr, &offset, sizeof(offset)))
+		error = why(-EFAULT, "addr: %#llx cannot be written", attribute->addr);
+	return error;
+}
+
+static int do_set_attribute(struct x86_vcpu *cpu, void *data)
+{
+	const struct kvm_device_attr *attribute = data;
+	uint64_t offset;
+	int error = attribute_check(attribute);
+
+	if (!error && user_read(&offset, attribute->addr, sizeof(offset)))
+		error = why(-EFAULT, "addr: %#llx cannot be read", attribute->addr);
+	if (!error)
+		tsc_offset_set(cpu, offset);
+	return error;
+}
+
+/* ---- Arguments of other kinds: numbers, none, and headers with arrays behind them. ---- */
+
+static void run_count(struct x86_vcpu *cpu, long result)
+{
+	stats_count(&cpu->stats_values[VCPU_STAT_EXITS]);
+	if (result == -EINTR)
+		stats_count(&cpu->stats_values[VCPU_STAT_SIGNAL_EXITS]);
+	if (!result) {
+		switch (cpu->vcpu.run->exit_reason) {
+		case KVM_EXIT_IO: stats_count(&cpu->stats_values[VCPU_STAT_IO_EXITS]); break;
+		case KVM_EXIT_MMIO: stats_count(&cpu->stats_values[VCPU_STAT_MMIO_EXITS]); break;
+		case KVM_EXIT_IRQ_WINDOW_OPEN: stats_count(&cpu->stats_values[VCPU_STAT_IRQ_WINDOW_EXITS]); break;
+		}
+	}
+	stats_publish(&cpu->vcpu.stats);
+}
+
+static long do_run(struct x86_vcpu *cpu, unsigned long arg)
+{
+	struct vcpu *interrupted = vcpu_running;
+	long result;
+
+	if (arg)
+		return why(-EINVAL, "argument: %#lx must be 0", arg);
+	vcpu_running = &cpu->vcpu;
+	result = x86_vcpu_run(cpu);
+	vcpu_running = interrupted;
+	run_count(cpu, result);
+	return result;
+}
+
+/* Reads the header and entries of a list of MSRs; the number of entries, or -errno in the order in which Linux looks. */
+static int msrs_read(unsigned long arg, struct kvm_msr_entry *entries)
+{
+	struct kvm_msrs header;
+
+	if (user_read(&header, arg, sizeof(header)))
+		return why(-EFAULT, "argument: %#lx cannot be read", arg);
+	if (header.nmsrs >= MSR_ENTRIES_LIMIT)
+		return why(-E2BIG, "nmsrs: %u is not below %u", header.nmsrs, MSR_ENTRIES_LIMIT);
+	if (user_read(entries, arg + sizeof(header), header.nmsrs * sizeof(*entries)))
+		return why(-EFAULT, "entries: %u of them cannot be read", header.nmsrs);
+	return (int)header.nmsrs;
+}
+
+static long do_get_msrs(struct x86_vcpu *cpu, unsigned long arg)
+{
+	struct kvm_msr_entry entries[MSR_ENTRIES_LIMIT];
+	int count = msrs_read(arg, entries), done = 0;
+
+	if (count < 0)
+		return count;
+	while (done < count) {
+		uint64_t value;
+
+		if (msr_read(cpu, entries[done].index, true, &value))
+			break;
+		entries[done++].data = value;
+	}
+	if (user_write(arg + sizeof(struct kvm_msrs), entries, (size_t)count * sizeof(entries[0])))
+		return why(-EFAULT, "entries: %d of them cannot be written", count);
+	return done;
+}
+
+static long do_set_msrs(struct x86_vcpu *cpu, unsigned long arg)
+{
+	struct kvm_msr_entry entries[MSR_ENTRIES_LIMIT];
+	int count = msrs_read(arg, entries), done = 0;
+
+	if (count < 0)
+		return count;
+	while (done < count && !msr_write(cpu, entries[done].index, true, entries[done].data))
+		done++;
+	return done;
+}
+
+/* Reads the header of a CPUID table: the number of entries that it tells. */
+static long cpuid_header_read(unsigned long arg, uint32_t *count)
+{
+	struct kvm_cpuid2 header;
+
+	if (user_read(&header, arg, sizeof(header)))
+		return why(-EFAULT, "argument: %#lx cannot be read", arg);
+	*count = header.nent;
+	return 0;
+}
+
+static int cpuid_count_check(uint32_t count)
+{
+	if (count > CPUID_ENTRIES_MAX)
+		return why(-E2BIG, "nent: %u is more than %u", count, CPUID_ENTRIES_MAX);
+	return 0;
+}
+
+static long cpuid_give(struct x86_vcpu *cpu, struct kvm_cpuid_entry2 *entries, uint32_t count)
+{
+	int error = cpuid_set(cpu, entries, count);
+
+	if (error)
+		free(entries);
+	return error;
+}
+
+static long do_set_cpuid2(struct x86_vcpu *cpu, unsigned long arg)
+{
+	struct kvm_cpuid_entry2 *entries;
+	uint32_t count;
+	long error = cpuid_header_read(arg, &count);
+
+	if (!error)
+		error = cpuid_count_check(count);
+	if (error)
+		return error;
+	if (!count)
+		return cpuid_give(cpu, NULL, 0);
+	entries = malloc(count * sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	if (user_read(entries, arg + sizeof(struct kvm_cpuid2), count * sizeof(*entries))) {
+		free(entries);
+		return why(-EFAULT, "entries: %u of them cannot be read", count);
+	}
+	return cpuid_give(cpu, entries, count);
+}
+
+/* The older table has neither index nor flags. */
+static long do_set_cpuid(struct x86_vcpu *cpu, unsigned long arg)
+{
+	struct kvm_cpuid_entry old[CPUID_ENTRIES_MAX];
+	struct kvm_cpuid_entry2 *entries;
+	uint32_t count;
+	long error = cpuid_header_read(arg, &count);
+
+	if (!error)
+		error = cpuid_count_check(count);
+	if (error)
+		return error;
+	if (!count)
+		return cpuid_give(cpu, NULL, 0);
+	if (user_read(old, arg + sizeof(struct kvm_cpuid), count * sizeof(old[0])))
+		return why(-EFAULT, "entries: %u of them cannot be read", count);
+	entries = calloc(count, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++)
+		entries[i] = (struct kvm_cpuid_entry2) { .function = old[i].function, .eax = old[i].eax, .ebx = old[i].ebx,
+							 .ecx = old[i].ecx, .edx = old[i].edx };
+	return cpuid_give(cpu, entries, count);
+}
+
+static long do_get_cpuid2(struct x86_vcpu *cpu, unsigned long arg)
+{
+	struct kvm_cpuid_entry2 entries[CPUID_ENTRIES_MAX];
+	struct kvm_cpuid2 header = { 0 };
+	uint32_t count;
+	long error = cpuid_header_read(arg, &count);
+
+	if (error)
+		return error;
+	count = count < CPUID_ENTRIES_MAX ? count : CPUID_ENTRIES_MAX;
+	error = cpuid_get(cpu, entries, &count);
+	if (error)
+		return error;
+	header.nent = count;
+	if (user_write(arg + sizeof(header), entries, count * sizeof(entries[0])) || user_write(arg, &header, sizeof(header)))
+		return why(-EFAULT, "argument: %#lx cannot take %u entries", arg, count);
+	return 0;
+}
+
+static long do_set_signal_mask(struct x86_vcpu *cpu, unsigned long arg)
+{
+	struct vcpu *vcpu = &cpu->vcpu;
+	struct kvm_signal_mask header;
+	uint64_t mask;
+
+	if (!arg) {
+		vcpu->signal_mask_set = false;
+		return 0;
+	}
+	if (user_read(&header, arg, sizeof(header)))
+		return why(-EFAULT, "argument: %#lx cannot be read", arg);
+	if (header.len != sizeof(mask))
+		return why(-EINVAL, "len: %u is not the %zu bytes of the kernel's sigset_t", header.len, sizeof(mask));
+	if (user_read(&mask, arg + sizeof(header), sizeof(mask)))
+		return why(-EFAULT, "sigset: cannot be read");
+	vcpu->signal_mask = mask & ~(UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1));
+	vcpu->signal_mask_set = true;
+	return 0;
+}
+
+static long do_set_tsc_khz(struct x86_vcpu *cpu, unsigned long arg)
+{
+	return tsc_khz_set(cpu, (uint32_t)arg);
+}
+
+static long do_get_tsc_khz(struct x86_vcpu *cpu, unsigned long arg)
+{
+	(void)arg;
+	return tsc_khz_get(cpu);
+}
+
+static long do_nmi(struct x86_vcpu *cpu, unsigned long arg)
+{
+	(void)arg;
+	return nmi_inject(cpu);
+}
+
+static long do_smi(struct x86_vcpu *cpu, unsigned long arg)
+{
+	(void)arg;
+	return smi_inject(cpu);
+}
+
+static long do_kvmclock_ctrl(struct x86_vcpu *cpu, unsigned long arg)
+{
+	(void)arg;
+	return kvmclock_ctrl(cpu);
+}
+
+static long do_get_stats_fd(struct x86_vcpu *cpu, unsigned long arg)
+{
+	char id[48];
+
+	(void)arg;
+	snprintf(id, sizeof(id), "kvm-%d/vcpu-%u", (int)getpid(), cpu->vcpu.id);
+	return stats_open(&cpu->vcpu.stats, &cpu->vcpu.object, id);
+}
+
+/* ---- The table. ---- */
+
+struct vcpu_command {
+	unsigned int cmd;
+	int (*fixed)(struct x86_vcpu *cpu, void *data);
+	long (*direct)(struct x86_vcpu *cpu, unsigned long arg);
+	bool needs_lapic; /* looked at before the argument */
+};
+
+/* Commands share numbers only with commands that have no argument. */
+#define COMMAND_INDEX(cmd) (_IOC_NR(cmd) | (_IOC_DIR(cmd) == _IOC_NONE ? 0x100 : 0))
+#define COMMAND(word, ...) [COMMAND_INDEX(word)] = { .cmd = (unsigned int)(word), __VA_ARGS__ }
+
+static const struct vcpu_command commands[0x200] = {
+	COMMAND(KVM_RUN, .direct = do_run),
+	COMMAND(KVM_GET_REGS, .fixed = do_get_regs),
+	COMMAND(KVM_SET_REGS, .fixed = do_set_regs),
+	COMMAND(KVM_GET_SREGS, .fixed = do_get_sregs),
+	COMMAND(KVM_SET_SREGS, .fixed = do_set_sregs),
+	COMMAND(KVM_GET_SREGS2, .fixed = do_get_sregs2),
+	COMMAND(KVM_SET_SREGS2, .fixed = do_set_sregs2),
+	COMMAND(KVM_GET_FPU, .fixed = do_get_fpu),
+	COMMAND(KVM_SET_FPU, .fixed = do_set_fpu),
+	COMMAND(KVM_GET_XSAVE, .fixed = do_get_xsave),
+	COMMAND(KVM_GET_XSAVE2, .fixed = do_get_xsave),
+	COMMAND(KVM_SET_XSAVE, .fixed = do_set_xsave),
+	COMMAND(KVM_GET_XCRS, .fixed = do_get_xcrs),
+	COMMAND(KVM_SET_XCRS, .fixed = do_set_xcrs),
+	COMMAND(KVM_GET_DEBUGREGS, .fixed = do_get_debugregs),
+	COMMAND(KVM_SET_DEBUGREGS, .fixed = do_set_debugregs),
+	COMMAND(KVM_GET_VCPU_EVENTS, .fixed = do_get_events),
+	COMMAND(KVM_SET_VCPU_EVENTS, .fixed = do_set_events),
+	COMMAND(KVM_GET_MP_STATE, .fixed = do_get_mp_state),
+	COMMAND(KVM_SET_MP_STATE, .fixed = do_set_mp_state),
+	COMMAND(KVM_GET_LAPIC, .fixed = do_get_lapic, .needs_lapic = true),
+	COMMAND(KVM_SET_LAPIC, .fixed = do_set_lapic, .needs_lapic = true),
+	COMMAND(KVM_GET_MSRS, .direct = do_get_msrs),
+	COMMAND(KVM_SET_MSRS, .direct = do_set_msrs),
+	COMMAND(KVM_SET_CPUID, .direct = do_set_cpuid),
+	COMMAND(KVM_SET_CPUID2, .direct = do_set_cpuid2),
+	COMMAND(KVM_GET_CPUID2, .direct = do_get_cpuid2),
+	COMMAND(KVM_SET_SIGNAL_MASK, .direct = do_set_signal_mask),
+	COMMAND(KVM_INTERRUPT, .fixed = do_interrupt),
+	COMMAND(KVM_NMI, .direct = do_nmi),
+	COMMAND(KVM_SMI, .direct = do_smi),
+	COMMAND(KVM_SET_GUEST_DEBUG, .fixed = do_guest_debug),
+	COMMAND(KVM_TRANSLATE, .fixed = do_translate),
+	COMMAND(KVM_TPR_ACCESS_REPORTING, .fixed = do_tpr_access_reporting),
+	COMMAND(KVM_X86_SETUP_MCE, .fixed = do_setup_mce),
+	COMMAND(KVM_X86_SET_MCE, .fixed = do_set_mce),
+	COMMAND(KVM_SET_TSC_KHZ, .direct = do_set_tsc_khz),
+	COMMAND(KVM_GET_TSC_KHZ, .direct = do_get_tsc_khz),
+	COMMAND(KVM_KVMCLOCK_CTRL, .direct = do_kvmclock_ctrl),
+	COMMAND(KVM_ENABLE_CAP, .fixed = do_enable_cap),
+	COMMAND(KVM_HAS_DEVICE_ATTR, .fixed = do_has_attribute),
+	COMMAND(KVM_GET_DEVICE_ATTR, .fixed = do_get_attribute),
+	COMMAND(KVM_SET_DEVICE_ATTR, .fixed = do_set_attribute),
+	COMMAND(KVM_GET_STATS_FD, .direct = do_get_stats_fd),
+};
+
+static long command_fixed(struct x86_vcpu *cpu, const struct vcpu_command *command, unsigned long arg)
+{
+	unsigned int direction = _IOC_DIR(command->cmd), size = _IOC_SIZE(command->cmd);
+	_Alignas(64) unsigned char data[sizeof(struct kvm_xsave)];
+	int error;
+
+	if (!(direction & _IOC_WRITE))
+		memset(data, 0, size);
+	else if (user_read(data, arg, size))
+		return why(-EFAULT, "argument: %#lx has no %u readable bytes", arg, size);
+	error = command->fixed(cpu, data);
+	if (error)
+		return error;
+	if (direction & _IOC_READ && user_write(arg, data, size))
+		return why(-EFAULT, "argument: %#lx has no %u writable bytes", arg, size);
+	return 0;
+}
+
+static long vcpu_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
+{
+	struct x86_vcpu *cpu = (struct x86_vcpu *)object;
+	const struct vcpu_command *command = &commands[COMMAND_INDEX(cmd)];
+	long result;
+
+	if (!cmd || command->cmd != cmd)
+		return why(-EINVAL, "ioctl %#x: not one of a vCPU's", cmd);
+	if (__builtin_expect(vcpu_running == &cpu->vcpu, 0))
+		return why(-EBUSY, "called by a signal handler that interrupted KVM_RUN of this vCPU");
+	pthread_mutex_lock(&cpu->vcpu.mutex);
+	if (command->needs_lapic && !cpu->lapic)
+		result = why(-EINVAL, "the VM has no local APIC in the kernel (KVM_CREATE_IRQCHIP)");
+	else if (command->direct)
+		result = command->direct(cpu, arg);
+	else
+		result = command_fixed(cpu, command, arg);
+	pthread_mutex_unlock(&cpu->vcpu.mutex);
+	return result;
+}
+
+static void vcpu_object_release(struct object *object)
+{
+	vcpu_release((struct vcpu *)object);
+}
+
+const struct object_ops x86_vcpu_ops = { .kind = "vcpu", .ioctl = vcpu_ioctl, .release = vcpu_object_release };
