@@ -164,9 +164,10 @@ struct x86_vcpu {
 	uint64_t rip;    /* exact whenever the interpreter is not inside a block */
 	uint64_t rflags; /* all but the arithmetic flags while those are lazy: see cpu/flags.h; use flags_get() */
 	/* Lazy arithmetic flags: cpu/flags.h. */
+	uint64_t cc_left;
 	uint32_t cc_op;
 	uint32_t cc_carry;
-	uint64_t cc_left, cc_right;
+	uint64_t cc_right; /* apart from cc_left: one 16-byte store of both would cost more than two */
 
 	/* ---- The interpreter's own (transient; next to the registers for the cache's sake). ---- */
 	const struct tlb *tlb; /* of the current privilege; an always empty one in careful mode */

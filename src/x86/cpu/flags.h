@@ -67,22 +67,33 @@ static inline __attribute__((always_inline)) bool flags_are(const struct x86_vcp
 /* CF alone. */
 static inline __attribute__((always_inline)) uint32_t flags_carry(const struct x86_vcpu *cpu)
 {
+	unsigned int shift = 64 - (8u << cpu->cc_op % 4);
+	uint64_t sum;
+
 	if (flags_are(cpu, CC_SUB, CC_SUB))
 		return cpu->cc_left < cpu->cc_right;
 	if (flags_are(cpu, CC_SUB_C, CC_SUB_CO))
 		return cpu->cc_carry & FLAG_CF;
-	return (uint32_t)flags_get(cpu) & FLAG_CF;
+	if (flags_are(cpu, CC_ADD, CC_ADD))
+		return __builtin_add_overflow(cpu->cc_left << shift, cpu->cc_right << shift, &sum);
+	return (uint32_t)cpu->rflags & FLAG_CF;
 }
 
 /* Changes CF (0 or 1) and no other flag. */
 void flags_carry_set(struct x86_vcpu *cpu, uint32_t carry);
 
-/* Changes CF and OF (each 0 or 1) and no other flag. */
-static inline void flags_carry_overflow_set(struct x86_vcpu *cpu, uint32_t carry, uint32_t overflow)
+/* Whether flags_carry_overflow_set() is cheap now. */
+static inline __attribute__((always_inline)) bool flags_carry_overflow_cheap(const struct x86_vcpu *cpu)
 {
-	uint32_t flags = (carry ? FLAG_CF : 0) | (overflow ? FLAG_OF : 0);
+	return flags_are(cpu, CC_SUB, CC_SUB_C) || flags_are(cpu, CC_SUB_CO, CC_SUB_CO);
+}
 
-	if (flags_are(cpu, CC_SUB, CC_SUB_C) || flags_are(cpu, CC_SUB_CO, CC_SUB_CO)) {
+/* Changes CF and OF (each 0 or 1) and no other flag. */
+static inline __attribute__((always_inline)) void flags_carry_overflow_set(struct x86_vcpu *cpu, uint32_t carry, uint32_t overflow)
+{
+	uint32_t flags = carry * FLAG_CF | overflow * FLAG_OF;
+
+	if (flags_carry_overflow_cheap(cpu)) {
 		cpu->cc_op = CC_SUB_CO * 4 + cpu->cc_op % 4;
 		cpu->cc_carry = flags;
 		return;
@@ -97,41 +108,28 @@ enum condition { CONDITION_O = 0, CONDITION_B = 2, CONDITION_Z = 4, CONDITION_BE
 /* Any condition (an odd one is the negation of the even one before it). */
 bool flags_condition(const struct x86_vcpu *cpu, unsigned int condition);
 
-/* The same for a constant condition, without computing flags after the usual comparisons. */
-static inline __attribute__((always_inline)) bool flags_condition_fast(const struct x86_vcpu *cpu, unsigned int condition)
+/* The same for a constant condition after the usual comparisons, without computing flags. -1: ask flags_condition(). */
+static inline __attribute__((always_inline)) int flags_condition_fast(const struct x86_vcpu *cpu, unsigned int condition)
 {
 	uint64_t left = cpu->cc_left, right = cpu->cc_right;
 	bool negate = condition & 1;
 
 	switch (condition & ~1u) {
 	case CONDITION_B:
-		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_SUB), 1))
-			return (left < right) ^ negate;
-		break;
+		return flags_are(cpu, CC_SUB, CC_SUB) ? (left < right) ^ negate : -1;
 	case CONDITION_BE:
-		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_SUB), 1))
-			return (left <= right) ^ negate;
-		break;
+		return flags_are(cpu, CC_SUB, CC_SUB) ? (left <= right) ^ negate : -1;
 	case CONDITION_Z:
-		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_SUB_CO), 1))
-			return (left == right) ^ negate;
-		break;
+		return flags_are(cpu, CC_SUB, CC_SUB_CO) ? (left == right) ^ negate : -1;
 	case CONDITION_S:
-		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_SUB_CO), 1))
-			return ((left - right) >> ((8u << cpu->cc_op % 4) - 1) & 1) ^ negate;
-		break;
+		return flags_are(cpu, CC_SUB, CC_SUB_CO) ? (int)((left - right) >> ((8u << cpu->cc_op % 4) - 1) & 1) ^ negate : -1;
 	case CONDITION_L:
-		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_INC), 1))
-			return ((int64_t)left < (int64_t)right) ^ negate;
-		break;
+		return flags_are(cpu, CC_SUB, CC_INC) ? ((int64_t)left < (int64_t)right) ^ negate : -1;
 	case CONDITION_LE:
-		if (__builtin_expect(flags_are(cpu, CC_SUB, CC_INC), 1))
-			return ((int64_t)left <= (int64_t)right) ^ negate;
-		break;
+		return flags_are(cpu, CC_SUB, CC_INC) ? ((int64_t)left <= (int64_t)right) ^ negate : -1;
 	default:
-		break;
+		return -1;
 	}
-	return flags_condition(cpu, condition);
 }
 
 #endif
