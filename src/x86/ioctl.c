@@ -9,151 +9,152 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/command.h"
 #include "core/user.h"
 #include "core/why.h"
 #include "x86/ioctl.h"
 
 /* ---- Arguments of fixed size: the command word tells size and direction. `data` is our own copy. ---- */
 
-static int do_get_regs(struct x86_vcpu *cpu, void *data)
+static int do_get_regs(void *cpu, void *data)
 {
 	regs_get(cpu, data);
 	return 0;
 }
 
-static int do_set_regs(struct x86_vcpu *cpu, void *data)
+static int do_set_regs(void *cpu, void *data)
 {
 	return regs_set(cpu, data);
 }
 
-static int do_get_sregs(struct x86_vcpu *cpu, void *data)
+static int do_get_sregs(void *cpu, void *data)
 {
 	sregs_get(cpu, data);
 	return 0;
 }
 
-static int do_set_sregs(struct x86_vcpu *cpu, void *data)
+static int do_set_sregs(void *cpu, void *data)
 {
 	return sregs_set(cpu, data);
 }
 
-static int do_get_sregs2(struct x86_vcpu *cpu, void *data)
+static int do_get_sregs2(void *cpu, void *data)
 {
 	sregs2_get(cpu, data);
 	return 0;
 }
 
-static int do_set_sregs2(struct x86_vcpu *cpu, void *data)
+static int do_set_sregs2(void *cpu, void *data)
 {
 	return sregs2_set(cpu, data);
 }
 
-static int do_get_fpu(struct x86_vcpu *cpu, void *data)
+static int do_get_fpu(void *cpu, void *data)
 {
 	fpu_get(cpu, data);
 	return 0;
 }
 
-static int do_set_fpu(struct x86_vcpu *cpu, void *data)
+static int do_set_fpu(void *cpu, void *data)
 {
 	return fpu_set(cpu, data);
 }
 
-static int do_get_xsave(struct x86_vcpu *cpu, void *data)
+static int do_get_xsave(void *cpu, void *data)
 {
 	xsave_get(cpu, data);
 	return 0;
 }
 
-static int do_set_xsave(struct x86_vcpu *cpu, void *data)
+static int do_set_xsave(void *cpu, void *data)
 {
 	return xsave_set(cpu, data);
 }
 
-static int do_get_xcrs(struct x86_vcpu *cpu, void *data)
+static int do_get_xcrs(void *cpu, void *data)
 {
 	xcrs_get(cpu, data);
 	return 0;
 }
 
-static int do_set_xcrs(struct x86_vcpu *cpu, void *data)
+static int do_set_xcrs(void *cpu, void *data)
 {
 	return xcrs_set(cpu, data);
 }
 
-static int do_get_debugregs(struct x86_vcpu *cpu, void *data)
+static int do_get_debugregs(void *cpu, void *data)
 {
 	debugregs_get(cpu, data);
 	return 0;
 }
 
-static int do_set_debugregs(struct x86_vcpu *cpu, void *data)
+static int do_set_debugregs(void *cpu, void *data)
 {
 	return debugregs_set(cpu, data);
 }
 
-static int do_get_events(struct x86_vcpu *cpu, void *data)
+static int do_get_events(void *cpu, void *data)
 {
 	events_get(cpu, data);
 	return 0;
 }
 
-static int do_set_events(struct x86_vcpu *cpu, void *data)
+static int do_set_events(void *cpu, void *data)
 {
 	return events_set(cpu, data);
 }
 
-static int do_get_mp_state(struct x86_vcpu *cpu, void *data)
+static int do_get_mp_state(void *cpu, void *data)
 {
 	return mp_state_get(cpu, data);
 }
 
-static int do_set_mp_state(struct x86_vcpu *cpu, void *data)
+static int do_set_mp_state(void *cpu, void *data)
 {
 	return mp_state_set(cpu, data);
 }
 
-static int do_get_lapic(struct x86_vcpu *cpu, void *data)
+static int do_get_lapic(void *cpu, void *data)
 {
 	return lapic_get(cpu, data);
 }
 
-static int do_set_lapic(struct x86_vcpu *cpu, void *data)
+static int do_set_lapic(void *cpu, void *data)
 {
 	return lapic_set(cpu, data);
 }
 
-static int do_interrupt(struct x86_vcpu *cpu, void *data)
+static int do_interrupt(void *cpu, void *data)
 {
 	return interrupt_inject(cpu, ((const struct kvm_interrupt *)data)->irq);
 }
 
-static int do_guest_debug(struct x86_vcpu *cpu, void *data)
+static int do_guest_debug(void *cpu, void *data)
 {
 	return guest_debug_set(cpu, data);
 }
 
-static int do_translate(struct x86_vcpu *cpu, void *data)
+static int do_translate(void *cpu, void *data)
 {
 	return translate(cpu, data);
 }
 
-static int do_tpr_access_reporting(struct x86_vcpu *cpu, void *data)
+static int do_tpr_access_reporting(void *cpu, void *data)
 {
 	return tpr_access_reporting(cpu, data);
 }
 
-static int do_setup_mce(struct x86_vcpu *cpu, void *data)
+static int do_setup_mce(void *cpu, void *data)
 {
 	return mce_setup(cpu, *(const uint64_t *)data);
 }
 
-static int do_set_mce(struct x86_vcpu *cpu, void *data)
+static int do_set_mce(void *cpu, void *data)
 {
 	return mce_set(cpu, data);
 }
 
-static int do_enable_cap(struct x86_vcpu *cpu, void *data)
+static int do_enable_cap(void *cpu, void *data)
 {
 	return vcpu_enable_cap(cpu, data);
 }
@@ -169,13 +170,13 @@ static int attribute_check(const struct kvm_device_attr *attribute)
 	return 0;
 }
 
-static int do_has_attribute(struct x86_vcpu *cpu, void *data)
+static int do_has_attribute(void *cpu, void *data)
 {
 	(void)cpu;
 	return attribute_check(data);
 }
 
-static int do_get_attribute(struct x86_vcpu *cpu, void *data)
+static int do_get_attribute(void *cpu, void *data)
 {
 	const struct kvm_device_attr *attribute = data;
 	uint64_t offset = tsc_offset_get(cpu);
@@ -186,7 +187,7 @@ static int do_get_attribute(struct x86_vcpu *cpu, void *data)
 	return error;
 }
 
-static int do_set_attribute(struct x86_vcpu *cpu, void *data)
+static int do_set_attribute(void *cpu, void *data)
 {
 	const struct kvm_device_attr *attribute = data;
 	uint64_t offset;
@@ -216,8 +217,9 @@ static void run_count(struct x86_vcpu *cpu, long result)
 	stats_publish(&cpu->vcpu.stats);
 }
 
-static long do_run(struct x86_vcpu *cpu, unsigned long arg)
+static long do_run(void *self, unsigned long arg)
 {
+	struct x86_vcpu *cpu = self;
 	struct vcpu *interrupted = vcpu_running;
 	long result;
 
@@ -230,8 +232,7 @@ static long do_run(struct x86_vcpu *cpu, unsigned long arg)
 	return result;
 }
 
-/* Reads the header and entries of a list of MSRs; the number of entries, or -errno in the order in which Linux looks. */
-static int msrs_read(unsigned long arg, struct kvm_msr_entry *entries)
+int msr_entries_read(unsigned long arg, struct kvm_msr_entry *entries)
 {
 	struct kvm_msrs header;
 
@@ -244,10 +245,17 @@ static int msrs_read(unsigned long arg, struct kvm_msr_entry *entries)
 	return (int)header.nmsrs;
 }
 
-static long do_get_msrs(struct x86_vcpu *cpu, unsigned long arg)
+long msr_entries_write(unsigned long arg, const struct kvm_msr_entry *entries, int count, int done)
+{
+	if (user_write(arg + sizeof(struct kvm_msrs), entries, (size_t)count * sizeof(*entries)))
+		return why(-EFAULT, "entries: %d of them cannot be written", count);
+	return done;
+}
+
+static long do_get_msrs(void *cpu, unsigned long arg)
 {
 	struct kvm_msr_entry entries[MSR_ENTRIES_LIMIT];
-	int count = msrs_read(arg, entries), done = 0;
+	int count = msr_entries_read(arg, entries), done = 0;
 
 	if (count < 0)
 		return count;
@@ -258,15 +266,13 @@ static long do_get_msrs(struct x86_vcpu *cpu, unsigned long arg)
 			break;
 		entries[done++].data = value;
 	}
-	if (user_write(arg + sizeof(struct kvm_msrs), entries, (size_t)count * sizeof(entries[0])))
-		return why(-EFAULT, "entries: %d of them cannot be written", count);
-	return done;
+	return msr_entries_write(arg, entries, count, done);
 }
 
-static long do_set_msrs(struct x86_vcpu *cpu, unsigned long arg)
+static long do_set_msrs(void *cpu, unsigned long arg)
 {
 	struct kvm_msr_entry entries[MSR_ENTRIES_LIMIT];
-	int count = msrs_read(arg, entries), done = 0;
+	int count = msr_entries_read(arg, entries), done = 0;
 
 	if (count < 0)
 		return count;
@@ -302,7 +308,7 @@ static long cpuid_give(struct x86_vcpu *cpu, struct kvm_cpuid_entry2 *entries, u
 	return error;
 }
 
-static long do_set_cpuid2(struct x86_vcpu *cpu, unsigned long arg)
+static long do_set_cpuid2(void *cpu, unsigned long arg)
 {
 	struct kvm_cpuid_entry2 *entries;
 	uint32_t count;
@@ -325,7 +331,7 @@ static long do_set_cpuid2(struct x86_vcpu *cpu, unsigned long arg)
 }
 
 /* The older table has neither index nor flags. */
-static long do_set_cpuid(struct x86_vcpu *cpu, unsigned long arg)
+static long do_set_cpuid(void *cpu, unsigned long arg)
 {
 	struct kvm_cpuid_entry old[CPUID_ENTRIES_MAX];
 	struct kvm_cpuid_entry2 *entries;
@@ -349,7 +355,7 @@ static long do_set_cpuid(struct x86_vcpu *cpu, unsigned long arg)
 	return cpuid_give(cpu, entries, count);
 }
 
-static long do_get_cpuid2(struct x86_vcpu *cpu, unsigned long arg)
+static long do_get_cpuid2(void *cpu, unsigned long arg)
 {
 	struct kvm_cpuid_entry2 entries[CPUID_ENTRIES_MAX];
 	struct kvm_cpuid2 header = { 0 };
@@ -368,9 +374,9 @@ static long do_get_cpuid2(struct x86_vcpu *cpu, unsigned long arg)
 	return 0;
 }
 
-static long do_set_signal_mask(struct x86_vcpu *cpu, unsigned long arg)
+static long do_set_signal_mask(void *self, unsigned long arg)
 {
-	struct vcpu *vcpu = &cpu->vcpu;
+	struct vcpu *vcpu = self;
 	struct kvm_signal_mask header;
 	uint64_t mask;
 
@@ -389,37 +395,38 @@ static long do_set_signal_mask(struct x86_vcpu *cpu, unsigned long arg)
 	return 0;
 }
 
-static long do_set_tsc_khz(struct x86_vcpu *cpu, unsigned long arg)
+static long do_set_tsc_khz(void *cpu, unsigned long arg)
 {
 	return tsc_khz_set(cpu, (uint32_t)arg);
 }
 
-static long do_get_tsc_khz(struct x86_vcpu *cpu, unsigned long arg)
+static long do_get_tsc_khz(void *cpu, unsigned long arg)
 {
 	(void)arg;
 	return tsc_khz_get(cpu);
 }
 
-static long do_nmi(struct x86_vcpu *cpu, unsigned long arg)
+static long do_nmi(void *cpu, unsigned long arg)
 {
 	(void)arg;
 	return nmi_inject(cpu);
 }
 
-static long do_smi(struct x86_vcpu *cpu, unsigned long arg)
+static long do_smi(void *cpu, unsigned long arg)
 {
 	(void)arg;
 	return smi_inject(cpu);
 }
 
-static long do_kvmclock_ctrl(struct x86_vcpu *cpu, unsigned long arg)
+static long do_kvmclock_ctrl(void *cpu, unsigned long arg)
 {
 	(void)arg;
 	return kvmclock_ctrl(cpu);
 }
 
-static long do_get_stats_fd(struct x86_vcpu *cpu, unsigned long arg)
+static long do_get_stats_fd(void *self, unsigned long arg)
 {
+	struct x86_vcpu *cpu = self;
 	char id[48];
 
 	(void)arg;
@@ -429,18 +436,10 @@ static long do_get_stats_fd(struct x86_vcpu *cpu, unsigned long arg)
 
 /* ---- The table. ---- */
 
-struct vcpu_command {
-	unsigned int cmd;
-	int (*fixed)(struct x86_vcpu *cpu, void *data);
-	long (*direct)(struct x86_vcpu *cpu, unsigned long arg);
-	bool needs_lapic; /* looked at before the argument */
-};
+/* Refused without a local APIC in the kernel, before the argument is looked at. */
+#define NEEDS_LAPIC 1u
 
-/* Commands share numbers only with commands that have no argument. */
-#define COMMAND_INDEX(cmd) (_IOC_NR(cmd) | (_IOC_DIR(cmd) == _IOC_NONE ? 0x100 : 0))
-#define COMMAND(word, ...) [COMMAND_INDEX(word)] = { .cmd = (unsigned int)(word), __VA_ARGS__ }
-
-static const struct vcpu_command commands[0x200] = {
+static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_RUN, .direct = do_run),
 	COMMAND(KVM_GET_REGS, .fixed = do_get_regs),
 	COMMAND(KVM_SET_REGS, .fixed = do_set_regs),
@@ -461,8 +460,8 @@ static const struct vcpu_command commands[0x200] = {
 	COMMAND(KVM_SET_VCPU_EVENTS, .fixed = do_set_events),
 	COMMAND(KVM_GET_MP_STATE, .fixed = do_get_mp_state),
 	COMMAND(KVM_SET_MP_STATE, .fixed = do_set_mp_state),
-	COMMAND(KVM_GET_LAPIC, .fixed = do_get_lapic, .needs_lapic = true),
-	COMMAND(KVM_SET_LAPIC, .fixed = do_set_lapic, .needs_lapic = true),
+	COMMAND(KVM_GET_LAPIC, .fixed = do_get_lapic, .flags = NEEDS_LAPIC),
+	COMMAND(KVM_SET_LAPIC, .fixed = do_set_lapic, .flags = NEEDS_LAPIC),
 	COMMAND(KVM_GET_MSRS, .direct = do_get_msrs),
 	COMMAND(KVM_SET_MSRS, .direct = do_set_msrs),
 	COMMAND(KVM_SET_CPUID, .direct = do_set_cpuid),
@@ -487,41 +486,21 @@ static const struct vcpu_command commands[0x200] = {
 	COMMAND(KVM_GET_STATS_FD, .direct = do_get_stats_fd),
 };
 
-static long command_fixed(struct x86_vcpu *cpu, const struct vcpu_command *command, unsigned long arg)
-{
-	unsigned int direction = _IOC_DIR(command->cmd), size = _IOC_SIZE(command->cmd);
-	_Alignas(64) unsigned char data[sizeof(struct kvm_xsave)];
-	int error;
-
-	if (!(direction & _IOC_WRITE))
-		memset(data, 0, size);
-	else if (user_read(data, arg, size))
-		return why(-EFAULT, "argument: %#lx has no %u readable bytes", arg, size);
-	error = command->fixed(cpu, data);
-	if (error)
-		return error;
-	if (direction & _IOC_READ && user_write(arg, data, size))
-		return why(-EFAULT, "argument: %#lx has no %u writable bytes", arg, size);
-	return 0;
-}
-
 static long vcpu_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
 {
 	struct x86_vcpu *cpu = (struct x86_vcpu *)object;
-	const struct vcpu_command *command = &commands[COMMAND_INDEX(cmd)];
+	const struct command *command = command_find(commands, cmd);
 	long result;
 
-	if (!cmd || command->cmd != cmd)
+	if (!command)
 		return why(-EINVAL, "ioctl %#x: not one of a vCPU's", cmd);
 	if (__builtin_expect(vcpu_running == &cpu->vcpu, 0))
 		return why(-EBUSY, "called by a signal handler that interrupted KVM_RUN of this vCPU");
 	pthread_mutex_lock(&cpu->vcpu.mutex);
-	if (command->needs_lapic && !cpu->lapic)
+	if (command->flags & NEEDS_LAPIC && !cpu->lapic)
 		result = why(-EINVAL, "the VM has no local APIC in the kernel (KVM_CREATE_IRQCHIP)");
-	else if (command->direct)
-		result = command->direct(cpu, arg);
 	else
-		result = command_fixed(cpu, command, arg);
+		result = command_run(command, cpu, arg);
 	pthread_mutex_unlock(&cpu->vcpu.mutex);
 	return result;
 }

@@ -15,6 +15,12 @@
 /* MCG_CAP bits that KVM_X86_SETUP_MCE takes besides the number of banks (SDM Vol. 3B, 16.3.1.1): MCG_CTL_P, MCG_SER_P. */
 #define MCE_CAP_SUPPORTED (UINT64_C(1) << 8 | UINT64_C(1) << 24)
 #define MCE_BANKS_MAX 32
+/* What KVM_CAP_DISABLE_QUIRKS2 reports: all of Linux 6.12's. Those on memory types and nesting have nothing to disable here. */
+#define X86_QUIRKS                                                                                                          \
+	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_CD_NW_CLEARED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE |                         \
+	 KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_FIX_HYPERCALL_INSN |               \
+	 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS | KVM_X86_QUIRK_SLOT_ZAP_ALL | KVM_X86_QUIRK_STUFF_FEATURE_MSRS |                \
+	 KVM_X86_QUIRK_IGNORE_GUEST_PAT | KVM_X86_QUIRK_VMCS12_ALLOW_FREEZE_IN_SMM)
 /* The guest-debug controls that KVM_CAP_SET_GUEST_DEBUG2 reports. */
 #define GUEST_DEBUG_CONTROLS                                                                                                \
 	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP |                     \
@@ -24,6 +30,13 @@
 extern const struct object_ops x86_vcpu_ops;
 /* Frees a vCPU; its VM calls this when nothing can reach it any more (vcpu.c). */
 void x86_vcpu_destroy(struct x86_vcpu *cpu);
+
+/*
+ * The argument of KVM_GET_MSRS and KVM_SET_MSRS. _read: the number of entries, less than MSR_ENTRIES_LIMIT, or -errno in the order
+ * in which Linux looks. _write: all of them go back, and `done` is the ioctl's result.
+ */
+int msr_entries_read(unsigned long arg, struct kvm_msr_entry *entries);
+long msr_entries_write(unsigned long arg, const struct kvm_msr_entry *entries, int count, int done);
 
 /* ---- SREGS2 (sregs.c). ---- */
 void sregs2_get(struct x86_vcpu *cpu, struct kvm_sregs2 *sregs);

@@ -315,6 +315,8 @@ struct x86_vm {
 	uint64_t apic_bus_ns;
 	int64_t clock_offset; /* KVM_SET_CLOCK: guest clock = CLOCK_MONOTONIC_RAW + offset */
 	bool pit;
+	bool platform_info_hidden;      /* KVM_CAP_MSR_PLATFORM_INFO: the guest's RDMSR of it is #GP */
+	bool exit_on_emulation_failure; /* KVM_CAP_EXIT_ON_EMULATION_FAILURE: from user mode as well */
 	pthread_mutex_t split_lock; /* LOCKed accesses that are not one piece of memory */
 	void *extra; /* of src/soft's */
 };

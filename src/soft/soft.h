@@ -1,0 +1,31 @@
+/*
+ * The software KVM: system and VM descriptors. vCPUs are the architecture's. Between the files of this folder and its callers.
+ */
+#ifndef ANYKVM_SOFT_SOFT_H
+#define ANYKVM_SOFT_SOFT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "x86/vcpu.h"
+
+/* A new system descriptor, as open("/dev/kvm", flags) gives one: O_CLOEXEC is looked at, nothing else. -errno on failure. */
+int soft_system_open(int flags);
+
+/* KVM_CREATE_VM: a new VM descriptor, or -errno. */
+long soft_vm_create(unsigned long type);
+
+/* KVM_CHECK_EXTENSION; `vm` is NULL on the system descriptor. */
+int capability_value(const struct x86_vm *vm, unsigned long number);
+
+/* KVM_ENABLE_CAP on a VM. */
+int vm_enable_cap(struct x86_vm *vm, const struct kvm_enable_cap *cap);
+
+/* KVM_X86_SET_MSR_FILTER. */
+int msr_filter_set(struct x86_vm *vm, const struct kvm_msr_filter *user);
+void msr_filter_free(struct msr_filter *filter);
+
+/* A leaf of KVM_GET_SUPPORTED_CPUID: all zero when there is none. */
+struct kvm_cpuid_entry2 supported_leaf(uint32_t function, uint32_t index);
+
+#endif

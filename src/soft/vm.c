@@ -1,0 +1,309 @@
+/*
+ * The VM descriptor: its birth, its ioctls, its death. Memory is src/vm's business, vCPUs are the architecture's.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/command.h"
+#include "core/user.h"
+#include "core/why.h"
+#include "soft/soft.h"
+#include "x86/ioctl.h"
+
+/* ---- Memory. ---- */
+
+static int do_set_memory_region2(void *vm, void *data)
+{
+	return vm_set_memory_region(vm, data);
+}
+
+static int do_set_memory_region(void *vm, void *data)
+{
+	struct kvm_userspace_memory_region2 region = { 0 };
+
+	/* The shorter struct is the longer one's beginning. */
+	memcpy(&region, data, sizeof(struct kvm_userspace_memory_region));
+	return vm_set_memory_region(vm, &region);
+}
+
+static int do_get_dirty_log(void *vm, void *data)
+{
+	return vm_get_dirty_log(vm, data);
+}
+
+static int do_clear_dirty_log(void *vm, void *data)
+{
+	return vm_clear_dirty_log(vm, data);
+}
+
+/* A limit on shadow page tables, of which there are none. */
+static long do_set_nr_mmu_pages(void *vm, unsigned long count)
+{
+	(void)vm;
+	return count < 64 ? why(-EINVAL, "argument: %lu is below the least, 64", count) : 0;
+}
+
+/* ---- vCPUs. ---- */
+
+static long vcpu_create(struct x86_vm *vm, uint32_t id)
+{
+	struct x86_vcpu *cpu;
+	int fd, error;
+
+	if (vm->vm.vcpu_count >= VM_MAX_VCPUS)
+		return why(-EINVAL, "the VM has %u vCPUs, the most there can be", VM_MAX_VCPUS);
+	/* The first vCPU settles the limit, even if it cannot be made. */
+	if (!vm->max_vcpu_ids)
+		vm->max_vcpu_ids = VM_MAX_VCPU_IDS;
+	if (id >= vm->max_vcpu_ids)
+		return why(-EINVAL, "id: %u is not below %u (KVM_CAP_MAX_VCPU_ID)", id, vm->max_vcpu_ids);
+	if (vm_vcpu_find(&vm->vm, id))
+		return why(-EEXIST, "id: vCPU %u exists", id);
+	cpu = x86_vcpu_create(vm, id, &fd);
+	if (!cpu)
+		return fd;
+	error = fd_install(fd, &cpu->vcpu.object);
+	if (error) {
+		syscall(SYS_close, fd);
+		object_put(&cpu->vcpu.object);
+		x86_vcpu_destroy(cpu);
+		return error;
+	}
+	vm_vcpu_add(&vm->vm, &cpu->vcpu);
+	object_put(&cpu->vcpu.object);
+	return fd;
+}
+
+static long do_create_vcpu(void *self, unsigned long id)
+{
+	struct x86_vm *vm = self;
+	long result;
+
+	if (id >= VM_MAX_VCPU_IDS)
+		return why(-EINVAL, "id: %#lx is not below %u", id, VM_MAX_VCPU_IDS);
+	pthread_mutex_lock(&vm->vm.lock);
+	result = vcpu_create(vm, (uint32_t)id);
+	pthread_mutex_unlock(&vm->vm.lock);
+	return result;
+}
+
+static int boot_vcpu_id_set(struct x86_vm *vm, unsigned long id)
+{
+	if (vm->vm.vcpu_count)
+		return why(-EBUSY, "the VM has vCPUs");
+	if (id > VM_MAX_VCPU_IDS || (vm->max_vcpu_ids && id > vm->max_vcpu_ids))
+		return why(-EINVAL, "argument: id %lu is beyond the limit", id);
+	vm->boot_vcpu_id = (uint32_t)id;
+	return 0;
+}
+
+static long do_set_boot_cpu_id(void *self, unsigned long id)
+{
+	struct x86_vm *vm = self;
+	int error;
+
+	pthread_mutex_lock(&vm->vm.lock);
+	error = boot_vcpu_id_set(vm, id);
+	pthread_mutex_unlock(&vm->vm.lock);
+	return error;
+}
+
+/* ---- Places that Intel's processors need for real mode. They are kept, and nothing else. ---- */
+
+static long do_set_tss_addr(void *self, unsigned long address)
+{
+	struct x86_vm *vm = self;
+
+	if (address > UINT32_MAX - 3 * PAGE_SIZE + 1)
+		return why(-EINVAL, "argument: three pages at %#lx do not end below 4 GiB", address);
+	vm->tss_address = address;
+	return 0;
+}
+
+static int identity_map_set(struct x86_vm *vm, unsigned long arg)
+{
+	if (vm->vm.vcpu_count)
+		return why(-EINVAL, "the VM has vCPUs");
+	if (user_read(&vm->identity_map, arg, sizeof(vm->identity_map)))
+		return why(-EFAULT, "argument: %#lx cannot be read", arg);
+	return 0;
+}
+
+static long do_set_identity_map_addr(void *self, unsigned long arg)
+{
+	struct x86_vm *vm = self;
+	int error;
+
+	pthread_mutex_lock(&vm->vm.lock);
+	error = identity_map_set(vm, arg);
+	pthread_mutex_unlock(&vm->vm.lock);
+	return error;
+}
+
+/* ---- Interrupts: with an irqchip, each vCPU to come has a local APIC. ---- */
+
+static int irqchip_create(struct x86_vm *vm)
+{
+	if (vm->irqchip != IRQCHIP_NONE)
+		return why(-EEXIST, "the VM has an irqchip");
+	if (vm->vm.vcpu_count)
+		return why(-EINVAL, "the VM has vCPUs: the irqchip comes before them");
+	vm->irqchip = IRQCHIP_KERNEL;
+	return 0;
+}
+
+static long do_create_irqchip(void *self, unsigned long arg)
+{
+	struct x86_vm *vm = self;
+	int error;
+
+	(void)arg;
+	pthread_mutex_lock(&vm->vm.lock);
+	error = irqchip_create(vm);
+	pthread_mutex_unlock(&vm->vm.lock);
+	return error;
+}
+
+/* ---- The rest. ---- */
+
+static long do_check_extension(void *vm, unsigned long number)
+{
+	return capability_value(vm, number);
+}
+
+static int do_enable_cap(void *vm, void *data)
+{
+	return vm_enable_cap(vm, data);
+}
+
+static int do_set_msr_filter(void *vm, void *data)
+{
+	return msr_filter_set(vm, data);
+}
+
+static long do_set_tsc_khz(void *self, unsigned long khz)
+{
+	struct x86_vm *vm = self;
+
+	vm->tsc_khz = (uint32_t)khz ? (uint32_t)khz : tsc_host_khz();
+	return 0;
+}
+
+static long do_get_tsc_khz(void *self, unsigned long arg)
+{
+	(void)arg;
+	return ((const struct x86_vm *)self)->tsc_khz;
+}
+
+static long do_get_stats_fd(void *self, unsigned long arg)
+{
+	struct x86_vm *vm = self;
+	char id[32];
+
+	(void)arg;
+	snprintf(id, sizeof(id), "kvm-%d", (int)getpid());
+	return stats_open(&vm->vm.stats, &vm->vm.object, id);
+}
+
+static int do_create_device(void *vm, void *data)
+{
+	(void)vm;
+	return why(-ENODEV, "type: there is no device of type %u", ((const struct kvm_create_device *)data)->type);
+}
+
+/* ---- The table. ---- */
+
+/* Waits until no vCPU of the VM is in the guest. */
+#define STOPS_MEMORY 1u
+
+static const struct command commands[COMMAND_TABLE_SIZE] = {
+	COMMAND(KVM_SET_USER_MEMORY_REGION, .fixed = do_set_memory_region, .flags = STOPS_MEMORY),
+	COMMAND(KVM_SET_USER_MEMORY_REGION2, .fixed = do_set_memory_region2, .flags = STOPS_MEMORY),
+	COMMAND(KVM_GET_DIRTY_LOG, .fixed = do_get_dirty_log, .flags = STOPS_MEMORY),
+	COMMAND(KVM_CLEAR_DIRTY_LOG, .fixed = do_clear_dirty_log, .flags = STOPS_MEMORY),
+	COMMAND(KVM_SET_NR_MMU_PAGES, .direct = do_set_nr_mmu_pages),
+	COMMAND(KVM_CREATE_VCPU, .direct = do_create_vcpu),
+	COMMAND(KVM_SET_BOOT_CPU_ID, .direct = do_set_boot_cpu_id),
+	COMMAND(KVM_SET_TSS_ADDR, .direct = do_set_tss_addr),
+	COMMAND(KVM_SET_IDENTITY_MAP_ADDR, .direct = do_set_identity_map_addr),
+	COMMAND(KVM_CREATE_IRQCHIP, .direct = do_create_irqchip),
+	COMMAND(KVM_CHECK_EXTENSION, .direct = do_check_extension),
+	COMMAND(KVM_ENABLE_CAP, .fixed = do_enable_cap),
+	COMMAND(KVM_X86_SET_MSR_FILTER, .fixed = do_set_msr_filter, .flags = STOPS_MEMORY),
+	COMMAND(KVM_SET_TSC_KHZ, .direct = do_set_tsc_khz),
+	COMMAND(KVM_GET_TSC_KHZ, .direct = do_get_tsc_khz),
+	COMMAND(KVM_GET_STATS_FD, .direct = do_get_stats_fd),
+	COMMAND(KVM_CREATE_DEVICE, .fixed = do_create_device),
+};
+
+static long vm_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
+{
+	const struct command *command = command_find(commands, cmd);
+
+	if (!command)
+		return why(-ENOTTY, "ioctl %#x: not one of a VM's", cmd);
+	if (command->flags & STOPS_MEMORY && __builtin_expect(vcpu_running != NULL, 0) && &vcpu_running->vm->object == object)
+		return why(-EBUSY, "called by a signal handler that interrupted KVM_RUN of this VM");
+	return command_run(command, object, arg);
+}
+
+/* ---- Life. ---- */
+
+static void vm_free(struct x86_vm *vm)
+{
+	for (uint32_t i = 0; i < vm->vm.vcpu_count; i++)
+		x86_vcpu_destroy(x86_vcpu(vm->vm.vcpus[i]));
+	msr_filter_free(vm->filter);
+	vm_destroy(&vm->vm);
+	pthread_mutex_destroy(&vm->split_lock);
+	free(vm);
+}
+
+/* The last descriptor of the VM, of its vCPUs and of their statistics is gone: nothing runs. */
+static void vm_release(struct object *object)
+{
+	vm_free((struct x86_vm *)object);
+}
+
+static const struct object_ops vm_ops = { .kind = "vm", .ioctl = vm_ioctl, .release = vm_release };
+
+static int vm_create(struct x86_vm **created)
+{
+	unsigned int physical_bits = supported_leaf(0x80000008, 0).eax & 0xff;
+	struct x86_vm *vm = calloc(1, sizeof(*vm));
+	int error;
+
+	if (!vm)
+		return -ENOMEM;
+	error = vm_init(&vm->vm, &vm_ops, physical_bits);
+	if (error) {
+		free(vm);
+		return error;
+	}
+	pthread_mutex_init(&vm->split_lock, NULL);
+	vm->tsc_khz = tsc_host_khz();
+	*created = vm;
+	return 0;
+}
+
+long soft_vm_create(unsigned long type)
+{
+	struct x86_vm *vm;
+	int fd, error;
+
+	if (type != KVM_X86_DEFAULT_VM)
+		return why(-EINVAL, "type: %#lx is not KVM_X86_DEFAULT_VM, the only one", type);
+	error = vm_create(&vm);
+	if (error)
+		return error;
+	fd = fd_new_plain("kvm-vm");
+	error = fd < 0 ? fd : fd_install(fd, &vm->vm.object);
+	if (error && fd >= 0)
+		syscall(SYS_close, fd);
+	object_put(&vm->vm.object);
+	return error ? error : fd;
+}
