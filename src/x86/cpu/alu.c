@@ -36,7 +36,7 @@ TEMPLATE enum step alu_to_memory(struct x86_vcpu *cpu, const struct insn *insn, 
 {
 	int64_t left, right = form == FORM_MI ? (int64_t)insn->imm : gpr_get(cpu, insn->reg, size);
 	uint32_t carry = alu_carry_in(cpu, op);
-	struct modify modify;
+	struct modify modify = { 0 };
 	enum step step;
 	uint64_t result;
 
@@ -150,7 +150,7 @@ TEMPLATE enum step alu_unary_register(struct x86_vcpu *cpu, const struct insn *i
 
 TEMPLATE enum step alu_unary_memory(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_unary op, unsigned int size)
 {
-	struct modify modify;
+	struct modify modify = { 0 };
 	int64_t value;
 	enum step step = modify_begin(cpu, insn, path, size, &modify, &value);
 

@@ -10,13 +10,12 @@
 enum alu_op { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP, ALU_TEST, ALU_OPS };
 enum alu_unary { ALU_INC, ALU_DEC, ALU_NEG, ALU_NOT, ALU_UNARIES };
 
-/* Flags of an addition or subtraction with a carry in, from the vector of carries (borrows) out of each bit. */
-static inline uint32_t alu_carry_flags(uint64_t value, uint64_t carries, unsigned int size)
+/* CF, OF and AF of an addition or subtraction with a carry in, from the vector of carries (borrows) out of each bit. */
+TEMPLATE uint32_t alu_carry_flags(uint64_t carries, unsigned int size)
 {
 	unsigned int top = 8 * size - 1;
 
-	return (carries >> top & 1 ? FLAG_CF : 0) | ((carries >> top ^ carries >> (top - 1)) & 1 ? FLAG_OF : 0) | (carries & 8 ? FLAG_AF : 0) |
-	       (sign_extend(value, size) == 0 ? FLAG_ZF : 0) | (value >> top & 1 ? FLAG_SF : 0) | (__builtin_parity((uint8_t)value) ? 0 : FLAG_PF);
+	return (carries >> top & 1) * FLAG_CF | ((carries >> top ^ carries >> (top - 1)) & 1) * FLAG_OF | (carries & 8) * (FLAG_AF / 8);
 }
 
 /* CF before the instruction, for those that need it; read it before anything is stored. */
@@ -45,8 +44,8 @@ TEMPLATE void alu_flags(struct x86_vcpu *cpu, enum alu_op op, unsigned int size,
 	switch (op) {
 	case ALU_ADD: flags_lazy(cpu, CC_ADD, size, left, right); break;
 	case ALU_SUB: case ALU_CMP: flags_lazy(cpu, CC_SUB, size, left, right); break;
-	case ALU_ADC: flags_arithmetic_set(cpu, alu_carry_flags(result, (a & b) | ((a | b) & ~result), size)); break;
-	case ALU_SBB: flags_arithmetic_set(cpu, alu_carry_flags(result, (~a & b) | (~(a ^ b) & result), size)); break;
+	case ALU_ADC: flags_apart_set(cpu, size, sign_extend(result, size), alu_carry_flags((a & b) | ((a | b) & ~result), size)); break;
+	case ALU_SBB: flags_apart_set(cpu, size, sign_extend(result, size), alu_carry_flags((~a & b) | (~(a ^ b) & result), size)); break;
 	default: flags_lazy(cpu, CC_SUB, size, (int64_t)result, 0); break;
 	}
 }

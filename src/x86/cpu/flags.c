@@ -21,33 +21,15 @@ uint32_t flags_compute(const struct x86_vcpu *cpu)
 	}
 	if (op == CC_SUB_C || op == CC_INC)
 		flags = (flags & FLAG_OF) | (cpu->cc_carry & FLAG_CF);
-	else if (op == CC_SUB_CO)
-		flags = cpu->cc_carry & (FLAG_CF | FLAG_OF);
 	flags |= (left ^ right ^ value) & FLAG_AF;
 	if (op == CC_INC)
-		flags ^= FLAG_AF; /* a borrow of left - -1 is where left + 1 has no carry */
+		flags ^= FLAG_AF; /* left - -1 borrows where left + 1 does not carry */
+	if (op == CC_APART)
+		flags = cpu->cc_carry;
 	flags |= unsigned_result == 0 ? FLAG_ZF : 0;
 	flags |= unsigned_result >> 63 ? FLAG_SF : 0;
 	flags |= __builtin_parity((uint8_t)value) ? 0 : FLAG_PF;
 	return flags;
-}
-
-void flags_carry_set(struct x86_vcpu *cpu, uint32_t carry)
-{
-	uint32_t flag = carry ? FLAG_CF : 0;
-
-	if (flags_are(cpu, CC_SUB, CC_INC)) {
-		if (cpu->cc_op / 4 == CC_SUB)
-			cpu->cc_op += (CC_SUB_C - CC_SUB) * 4;
-		cpu->cc_carry = flag;
-		return;
-	}
-	if (flags_are(cpu, CC_SUB_CO, CC_SUB_CO)) {
-		cpu->cc_carry = (cpu->cc_carry & FLAG_OF) | flag;
-		return;
-	}
-	cpu->rflags = (flags_get(cpu) & ~(uint64_t)FLAG_CF) | flag;
-	cpu->cc_op = CC_FLAGS;
 }
 
 bool flags_condition(const struct x86_vcpu *cpu, unsigned int condition)

@@ -13,11 +13,11 @@
 
 enum cc_op {
 	CC_FLAGS = 0,
-	CC_SUB = 1,    /* left - right; AND, OR, XOR and TEST are their result minus 0 */
-	CC_SUB_C = 2,  /* the same, but CF is in cc_carry (DEC, BT) */
-	CC_INC = 3,    /* left - -1 with AF of left + 1; CF is in cc_carry */
-	CC_SUB_CO = 4, /* left - right, but CF and OF are in cc_carry (shifts, rotates, MUL) */
-	CC_ADD = 5,    /* left + right */
+	CC_SUB = 1,   /* left - right; AND, OR, XOR and TEST are their result minus 0 */
+	CC_SUB_C = 2, /* the same, but CF is in cc_carry (DEC, BT) */
+	CC_INC = 3,   /* left - -1 with AF of left + 1; CF is in cc_carry */
+	CC_APART = 4, /* ZF, SF and PF of left - right; CF, OF and AF are in cc_carry (ADC, shifts, MUL) */
+	CC_ADD = 5,   /* left + right */
 };
 
 uint32_t flags_compute(const struct x86_vcpu *cpu); /* the six of them, from the lazy state; cc_op is not CC_FLAGS */
@@ -72,34 +72,53 @@ static inline __attribute__((always_inline)) uint32_t flags_carry(const struct x
 
 	if (flags_are(cpu, CC_SUB, CC_SUB))
 		return cpu->cc_left < cpu->cc_right;
-	if (flags_are(cpu, CC_SUB_C, CC_SUB_CO))
+	if (flags_are(cpu, CC_SUB_C, CC_APART))
 		return cpu->cc_carry & FLAG_CF;
 	if (flags_are(cpu, CC_ADD, CC_ADD))
 		return __builtin_add_overflow(cpu->cc_left << shift, cpu->cc_right << shift, &sum);
 	return (uint32_t)cpu->rflags & FLAG_CF;
 }
 
-/* Changes CF (0 or 1) and no other flag. */
-void flags_carry_set(struct x86_vcpu *cpu, uint32_t carry);
-
-/* Whether flags_carry_overflow_set() is cheap now. */
-static inline __attribute__((always_inline)) bool flags_carry_overflow_cheap(const struct x86_vcpu *cpu)
+/* ZF, SF and PF of `value`; `apart` has CF, OF and AF. */
+static inline __attribute__((always_inline)) void flags_apart_set(struct x86_vcpu *cpu, unsigned int size, int64_t value, uint32_t apart)
 {
-	return flags_are(cpu, CC_SUB, CC_SUB_C) || flags_are(cpu, CC_SUB_CO, CC_SUB_CO);
+	flags_lazy(cpu, CC_APART, size, value, 0);
+	cpu->cc_carry = apart;
 }
 
 /* Changes CF and OF (each 0 or 1) and no other flag. */
 static inline __attribute__((always_inline)) void flags_carry_overflow_set(struct x86_vcpu *cpu, uint32_t carry, uint32_t overflow)
 {
-	uint32_t flags = carry * FLAG_CF | overflow * FLAG_OF;
+	uint32_t flags = carry * FLAG_CF | overflow * FLAG_OF, size_index = cpu->cc_op % 4, shift = 64 - (8u << size_index);
+	uint64_t left = cpu->cc_left, right = cpu->cc_right;
 
-	if (flags_carry_overflow_cheap(cpu)) {
-		cpu->cc_op = CC_SUB_CO * 4 + cpu->cc_op % 4;
-		cpu->cc_carry = flags;
+	if (flags_are(cpu, CC_SUB, CC_SUB_C)) {
+		flags |= (left ^ right ^ (left - right)) & FLAG_AF;
+	} else if (flags_are(cpu, CC_APART, CC_APART)) {
+		flags |= cpu->cc_carry & FLAG_AF;
+	} else if (flags_are(cpu, CC_ADD, CC_ADD)) {
+		flags |= (left ^ right ^ (left + right)) & FLAG_AF;
+		cpu->cc_left = (uint64_t)((int64_t)((left + right) << shift) >> shift);
+		cpu->cc_right = 0;
+	} else if (flags_are(cpu, CC_INC, CC_INC)) {
+		flags |= (~left ^ right ^ (left - right)) & FLAG_AF;
+	} else {
+		cpu->rflags = (cpu->rflags & ~(uint64_t)(FLAG_CF | FLAG_OF)) | flags;
 		return;
 	}
-	cpu->rflags = (flags_get(cpu) & ~(uint64_t)(FLAG_CF | FLAG_OF)) | flags;
-	cpu->cc_op = CC_FLAGS;
+	cpu->cc_op = CC_APART * 4 + size_index;
+	cpu->cc_carry = flags;
+}
+
+/* Changes CF (0 or 1) and not ZF; the others are undefined (BT). */
+static inline __attribute__((always_inline)) void flags_carry_only(struct x86_vcpu *cpu, uint32_t carry)
+{
+	if (flags_are(cpu, CC_SUB, CC_SUB_C)) {
+		cpu->cc_op = CC_SUB_C * 4 + cpu->cc_op % 4;
+		cpu->cc_carry = carry;
+		return;
+	}
+	flags_carry_overflow_set(cpu, carry, 0);
 }
 
 /* ---- Condition codes as encoded in Jcc, SETcc, CMOVcc: SDM Vol. 1, appendix B. ---- */
@@ -116,13 +135,15 @@ static inline __attribute__((always_inline)) int flags_condition_fast(const stru
 
 	switch (condition & ~1u) {
 	case CONDITION_B:
+		if (flags_are(cpu, CC_SUB_C, CC_APART))
+			return (cpu->cc_carry & FLAG_CF) ^ negate;
 		return flags_are(cpu, CC_SUB, CC_SUB) ? (left < right) ^ negate : -1;
 	case CONDITION_BE:
 		return flags_are(cpu, CC_SUB, CC_SUB) ? (left <= right) ^ negate : -1;
 	case CONDITION_Z:
-		return flags_are(cpu, CC_SUB, CC_SUB_CO) ? (left == right) ^ negate : -1;
+		return flags_are(cpu, CC_SUB, CC_APART) ? (left == right) ^ negate : -1;
 	case CONDITION_S:
-		return flags_are(cpu, CC_SUB, CC_SUB_CO) ? (int)((left - right) >> ((8u << cpu->cc_op % 4) - 1) & 1) ^ negate : -1;
+		return flags_are(cpu, CC_SUB, CC_APART) ? (int)((left - right) >> ((8u << cpu->cc_op % 4) - 1) & 1) ^ negate : -1;
 	case CONDITION_L:
 		return flags_are(cpu, CC_SUB, CC_INC) ? ((int64_t)left < (int64_t)right) ^ negate : -1;
 	case CONDITION_LE:
