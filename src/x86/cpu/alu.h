@@ -6,10 +6,6 @@
 
 #include "x86/cpu/operand.h"
 
-/* In the order of their encoding; TEST is AND without a result, as CMP is SUB. */
-enum alu_op { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP, ALU_TEST, ALU_OPS };
-enum alu_unary { ALU_INC, ALU_DEC, ALU_NEG, ALU_NOT, ALU_UNARIES };
-
 /* CF, OF and AF of an addition or subtraction with a carry in, from the vector of carries (borrows) out of each bit. */
 TEMPLATE uint32_t alu_carry_flags(uint64_t carries, unsigned int size)
 {

@@ -229,11 +229,18 @@ uint64_t decode_immediate(const struct decoder *d, unsigned int operand, unsigne
 /* Leaves the operands of a mnemonic that is system.c's in part (MOV and POP to segment registers...) to its row in system_rows. */
 bool decode_as_system(struct decoder *d, struct insn *insn);
 
-/* ---- Rows of the files behind integer_rows. ---- */
+/* ---- Decode functions behind integer_rows, and their arguments where those need names. ---- */
+enum alu_op { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP, ALU_TEST, ALU_OPS }; /* TEST is AND without a result */
+enum alu_unary { ALU_INC, ALU_DEC, ALU_NEG, ALU_NOT, ALU_UNARIES };
+enum shift_op { SHIFT_ROL, SHIFT_ROR, SHIFT_RCL, SHIFT_RCR, SHIFT_SHL, SHIFT_SHR, SHIFT_SAR, SHIFT_OPS };
+enum bit_op { BIT_TEST, BIT_SET, BIT_RESET, BIT_COMPLEMENT, BIT_OPS };
+enum bcd_op { BCD_AAA, BCD_AAS, BCD_AAM, BCD_AAD, BCD_DAA, BCD_DAS };
+enum status_op { STATUS_CLC, STATUS_STC, STATUS_CMC, STATUS_CLD, STATUS_STD, STATUS_LAHF, STATUS_SAHF, STATUS_SALC };
+
 decode_fn alu_decode, alu_unary_decode, atomic_exchange_decode, atomic_add_decode, atomic_compare_decode, atomic_compare_wide_decode;
 decode_fn move_decode, move_extend_decode, move_conditional_decode, move_swapped_decode, lea_decode, xlat_decode, byte_swap_decode, widen_decode;
 decode_fn multiply_decode, multiply_single_decode, divide_decode, shift_decode, shift_double_decode;
 decode_fn bit_test_decode, bit_scan_decode, population_decode, crc32_decode, bcd_decode;
-decode_fn set_condition_decode, flag_decode, nop_decode, fence_decode, flush_decode, random_decode, bound_decode;
+decode_fn set_condition_decode, status_decode, nop_decode, fence_decode, flush_decode, random_decode, bound_decode;
 
 #endif

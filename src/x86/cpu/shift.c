@@ -4,8 +4,6 @@
  */
 #include "x86/cpu/operand.h"
 
-enum shift_op { SHIFT_ROL, SHIFT_ROR, SHIFT_RCL, SHIFT_RCR, SHIFT_SHL, SHIFT_SHR, SHIFT_SAR, SHIFT_OPS };
-
 struct shifted {
 	uint64_t value; /* low `size` bytes */
 	uint32_t carry; /* 0 or 1 */
