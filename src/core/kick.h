@@ -19,6 +19,7 @@ enum {
 
 struct kick {
 	_Atomic uint32_t request;
+	_Atomic uint32_t sleeping;
 };
 
 /* Any thread, also a signal handler: sets the bits and wakes the sleeper. */
@@ -29,7 +30,7 @@ void kick_wait(struct kick *kick, uint64_t deadline_ns);
 
 /*
  * Says that this thread is inside KVM_RUN with that kick word (NULL: no longer). A signal handler that the program installed
- * and that runs meanwhile sets REQUEST_SIGNAL. Returns true when a signal is known to have come since the last call with NULL.
+ * and that runs meanwhile sets REQUEST_SIGNAL.
  */
 void kick_thread_enter(struct kick *kick);
 void kick_thread_leave(struct kick *kick);

@@ -6,6 +6,7 @@
 #define ANYKVM_CORE_USER_H
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,5 +43,11 @@ void fault_guard_pop(struct fault_guard *guard);
 
 /* Installs the SIGSEGV and SIGBUS handlers once per process, keeping what was there for faults that are not ours. */
 void fault_handlers_install(void);
+
+/* The signal face (src/shim): the function that installs handlers for real, and the place where the program's own SIGSEGV and
+ * SIGBUS actions are kept while ours are installed. */
+extern int (*fault_action)(int signal, const struct sigaction *action, struct sigaction *old);
+struct sigaction *fault_previous(int signal);
+void fault_action_set(int signal, const struct sigaction *action);
 
 #endif

@@ -1,0 +1,161 @@
+/*
+ * Copies to and from the program's memory, and the SIGSEGV and SIGBUS handlers that make them safe. No system call on the way.
+ */
+#include "core/user.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The user half of the address space of Linux on 64-bit machines, as access_ok() has it for 47-bit addresses. */
+#define USER_END UINT64_C(0x7ffffffff000)
+
+static _Thread_local struct fault_guard *innermost __attribute__((tls_model("initial-exec")));
+static struct sigaction previous[2]; /* the program's, for faults that are not ours: SIGSEGV, SIGBUS */
+
+/* ---- Handlers. ---- */
+
+struct sigaction *fault_previous(int signal)
+{
+	return &previous[signal == SIGBUS];
+}
+
+/* A fault that no guard covers: as if we were not there. */
+static void fault_pass_on(int signal, siginfo_t *info, void *context)
+{
+	const struct sigaction *action = fault_previous(signal);
+	struct sigaction fall_back = { .sa_handler = SIG_DFL };
+
+	if (action->sa_flags & SA_SIGINFO) {
+		action->sa_sigaction(signal, info, context);
+	} else if (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN) {
+		action->sa_handler(signal);
+	} else {
+		/* Executed again, the instruction kills the program with the right signal. */
+		fault_action_set(signal, &fall_back);
+		if (info->si_code <= 0) /* sent by kill(): nothing is executed again */
+			raise(signal);
+	}
+}
+
+static void fault_handle(int signal, siginfo_t *info, void *context)
+{
+	uint64_t address = (uint64_t)info->si_addr;
+
+	for (struct fault_guard *guard = innermost; guard && info->si_code > 0; guard = guard->outer) {
+		if (guard->covers && !guard->covers(guard->context, address))
+			continue;
+		guard->address = address;
+		innermost = guard->outer;
+		siglongjmp(guard->resume, 1);
+	}
+	fault_pass_on(signal, info, context);
+}
+
+static int action_default(int signal, const struct sigaction *action, struct sigaction *old)
+{
+	return sigaction(signal, action, old);
+}
+
+/* The shim replaces it with libc's own, which it stands in front of. */
+int (*fault_action)(int, const struct sigaction *, struct sigaction *) = action_default;
+
+void fault_action_set(int signal, const struct sigaction *action)
+{
+	fault_action(signal, action, NULL);
+}
+
+static void handlers_install(void)
+{
+	struct sigaction action = { .sa_sigaction = fault_handle, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
+
+	sigemptyset(&action.sa_mask);
+	fault_action(SIGSEGV, &action, &previous[0]);
+	fault_action(SIGBUS, &action, &previous[1]);
+}
+
+void fault_handlers_install(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, handlers_install);
+}
+
+void fault_guard_push(struct fault_guard *guard)
+{
+	guard->outer = innermost;
+	__atomic_store_n(&innermost, guard, __ATOMIC_RELEASE); /* before any access that it guards */
+}
+
+void fault_guard_pop(struct fault_guard *guard)
+{
+	__atomic_store_n(&innermost, guard->outer, __ATOMIC_RELEASE);
+}
+
+/* ---- Copies. ---- */
+
+bool user_range_ok(uint64_t address, uint64_t size)
+{
+	return address < USER_END && size <= USER_END - address;
+}
+
+/* By words, in volatile steps that neither a sanitizer's memcpy nor the optimiser replaces; small sizes are the usual case. */
+__attribute__((noinline, no_sanitize("address", "thread", "undefined"))) static void copy(volatile uint8_t *to, const volatile uint8_t *from, size_t size)
+{
+	typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+	typedef uint32_t __attribute__((may_alias, aligned(1))) half;
+	typedef uint16_t __attribute__((may_alias, aligned(1))) quarter;
+
+	/* One access for one of these sizes: a guest's aligned access must not be torn. */
+	switch (size) {
+	case 8: *(volatile word *)to = *(const volatile word *)from; return;
+	case 4: *(volatile half *)to = *(const volatile half *)from; return;
+	case 2: *(volatile quarter *)to = *(const volatile quarter *)from; return;
+	}
+	for (; size >= 8; size -= 8, to += 8, from += 8)
+		*(volatile word *)to = *(const volatile word *)from;
+	for (; size > 0; size--)
+		*to++ = *from++;
+}
+
+static int copy_guarded(volatile uint8_t *to, const volatile uint8_t *from, size_t size)
+{
+	struct fault_guard guard = { .covers = NULL };
+
+	fault_handlers_install();
+	if (sigsetjmp(guard.resume, 0))
+		return -EFAULT;
+	fault_guard_push(&guard);
+	copy(to, from, size);
+	fault_guard_pop(&guard);
+	return 0;
+}
+
+int user_read(void *to, uint64_t from, size_t size)
+{
+	return user_range_ok(from, size) ? copy_guarded(to, (const uint8_t *)from, size) : -EFAULT;
+}
+
+int user_write(uint64_t to, const void *from, size_t size)
+{
+	return user_range_ok(to, size) ? copy_guarded((uint8_t *)to, from, size) : -EFAULT;
+}
+
+int user_probe_write(uint64_t to, size_t size)
+{
+	struct fault_guard guard = { .covers = NULL };
+
+	if (!size || !user_range_ok(to, size))
+		return size ? -EFAULT : 0;
+	fault_handlers_install();
+	if (sigsetjmp(guard.resume, 0))
+		return -EFAULT;
+	fault_guard_push(&guard);
+	/* OR with nothing: a write that changes nothing, whoever writes beside us. */
+	__atomic_fetch_or((uint8_t *)to, 0, __ATOMIC_RELAXED);
+	__atomic_fetch_or((uint8_t *)(to + size - 1), 0, __ATOMIC_RELAXED);
+	fault_guard_pop(&guard);
+	return 0;
+}
