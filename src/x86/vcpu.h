@@ -148,7 +148,7 @@ struct mmio_fragment {
 	bool write;
 	uint8_t data[8];
 };
-#define MMIO_FRAGMENTS 72 /* an XSAVE area's worth and a page crossing */
+#define MMIO_FRAGMENTS 132 /* what REP INS reads ahead (1 KiB), or an XSAVE area, and a page crossing */
 
 /* What the next KVM_RUN has to finish before the guest goes on. */
 enum completion { COMPLETE_NONE, COMPLETE_IN, COMPLETE_OUT, COMPLETE_MMIO, COMPLETE_RDMSR, COMPLETE_WRMSR, COMPLETE_HYPERCALL };
@@ -253,8 +253,9 @@ struct x86_vcpu {
 		uint16_t port;
 		uint8_t size, length; /* of an element; of the instruction */
 		uint32_t count;
-		bool string;
+		bool string, out, rep;
 		uint8_t address_size;
+		uint64_t rip; /* of the instruction */
 	} pio;
 	struct {
 		uint32_t index;
