@@ -38,7 +38,12 @@ static void decoders_init(void)
 	rows_add(row_of, system_rows);
 	rows_add(row_of, branch_rows);
 	rows_add(row_of, integer_rows);
-	rows_add(row_of, sse_rows);
+	rows_add(row_of, sse_move_rows);
+	rows_add(row_of, sse_element_rows);
+	rows_add(row_of, sse_int_rows);
+	rows_add(row_of, sse_float_rows);
+	rows_add(row_of, sse_convert_rows);
+	rows_add(row_of, sse_string_rows);
 	rows_add(string_row_of, string_rows);
 }
 

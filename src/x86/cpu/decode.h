@@ -37,7 +37,8 @@ extern const struct decode_row string_rows[];  /* string.c */
 extern const struct decode_row branch_rows[];  /* branch.c: near transfers and the stack */
 extern const struct decode_row system_rows[];  /* system.c: privileged, far transfers, I/O */
 extern const struct decode_row x87_rows[];     /* x87.c */
-extern const struct decode_row sse_rows[];     /* sse.c: MMX and SSE to SSE4.2 */
+/* MMX and SSE to SSE4.2, a file each: moves, elements, packed integers, floating point, conversions, string comparison. */
+extern const struct decode_row sse_move_rows[], sse_element_rows[], sse_int_rows[], sse_float_rows[], sse_convert_rows[], sse_string_rows[];
 extern const struct decode_row xsave_rows[];   /* xsave_insn.c: FXSAVE and the XSAVE family, LDMXCSR */
 
 /* ---- Helpers. ---- */

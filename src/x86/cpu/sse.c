@@ -1,0 +1,208 @@
+/*
+ * What all MMX and SSE instructions share: when they may be used, how their operands are decoded, the slow paths of their
+ * handlers, the switch of the x87 registers to MMX, and SIMD floating-point exceptions. Knows no single instruction.
+ */
+#include "x86/cpu/exec.h"
+#include "x86/cpu/sse.h"
+
+/* ---- Decoding. ---- */
+
+static void device_not_available(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	insn_fault(cpu, insn, VECTOR_NM);
+}
+
+/* CR0.EM, CR0.TS and CR4.OSFXSR: SDM Vol. 3A, 12.1 and 13.1. */
+bool sse_decode_unit(const struct decoder *d, struct insn *insn, enum sse_unit unit, bool *defined)
+{
+	*defined = !(d->mode & MODE_EM) && (unit == UNIT_MMX || d->mode & MODE_OSFXSR);
+	if (*defined && !(d->mode & MODE_TS))
+		return true;
+	insn->run = device_not_available;
+	insn->flags |= INSN_ENDS_BLOCK;
+	return false;
+}
+
+bool sse_operand_is_mmx(const struct decoder *d, unsigned int operand)
+{
+	return decode_is_register(d, operand) && ZydisRegisterGetClass(d->op[operand].reg.value) == ZYDIS_REGCLASS_MMX;
+}
+
+uint8_t sse_register(ZydisRegister reg)
+{
+	switch (ZydisRegisterGetClass(reg)) {
+	case ZYDIS_REGCLASS_MMX: return (uint8_t)(reg - ZYDIS_REGISTER_MM0);
+	case ZYDIS_REGCLASS_XMM: return (uint8_t)(reg - ZYDIS_REGISTER_XMM0);
+	default: return decode_gpr(reg);
+	}
+}
+
+bool sse_decode_op(struct decoder *d, struct insn *insn, const struct sse_op *op)
+{
+	bool memory = decode_is_memory(d, 1), xmm = op->from == SSE_XMM || op->to == SSE_XMM, defined;
+
+	if (!sse_decode_unit(d, insn, xmm ? UNIT_SSE : UNIT_MMX, &defined))
+		return defined;
+	insn->reg = sse_register(d->op[0].reg.value);
+	if (!memory)
+		insn->rm = sse_register(d->op[1].reg.value);
+	if (d->op[2].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+		insn->extra = (uint8_t)d->op[2].imm.value.u;
+	insn->imm = (uintptr_t)op;
+	insn->run = memory ? op->mem : op->reg;
+	if (!insn->run || (op->result != RESULT_QUIET && d->mode & MODE_SSE_TRAPS))
+		insn->run = memory ? sse_run_mem : sse_run_reg;
+	return true;
+}
+
+/* ---- MMX. ---- */
+
+bool mmx_check(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	if (!x87_pending(cpu))
+		return true;
+	insn_fault(cpu, insn, VECTOR_MF);
+	return false;
+}
+
+/* FXSAVE's order is relative to TOP; the MMX registers are the physical ones. */
+void mmx_begin(struct x86_vcpu *cpu)
+{
+	x87_top_change(cpu, 0);
+	cpu->xsave.ftw = 0xff;
+}
+
+/* ---- Memory. ---- */
+
+static bool vector_address(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, bool aligned, enum access access, uint64_t *linear)
+{
+	*linear = insn_linear(cpu, insn, size, access);
+	if (!aligned || !(*linear & 15))
+		return true;
+	insn_fault_code(cpu, insn, VECTOR_GP, 0); /* SDM Vol. 3A, 6.15, #GP: not on a 16-byte boundary */
+	return false;
+}
+
+bool vector_load_slow(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, bool aligned, v128 *value)
+{
+	uint64_t linear;
+
+	*value = v128_low(0);
+	return vector_address(cpu, insn, size, aligned, ACCESS_READ, &linear) && mem_read_slow(cpu, insn, (enum segment)insn->seg, linear, value, size);
+}
+
+bool vector_store_slow(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, bool aligned, v128 value)
+{
+	uint64_t linear;
+
+	return vector_address(cpu, insn, size, aligned, ACCESS_WRITE, &linear) &&
+	       mem_write_slow(cpu, insn, (enum segment)insn->seg, linear, &value, size);
+}
+
+/* ---- SIMD floating-point exceptions that are not masked (MODE_SSE_TRAPS): SDM Vol. 1, 11.5. ---- */
+
+#define PRECOMPUTATION (MXCSR_IE | MXCSR_DE | MXCSR_ZE)
+
+static bool tiny32(uint32_t value)
+{
+	return (value & 0x7fffffff) && !(value & 0x7f800000);
+}
+
+static bool tiny64(uint64_t value)
+{
+	return (value & (UINT64_MAX >> 1)) && !(value & UINT64_C(0x7ff0000000000000));
+}
+
+/* Whether a value of the result is denormal. */
+static bool result_tiny(enum sse_result kind, v128 result)
+{
+	v128_lanes32 lanes = (v128_lanes32)result;
+
+	switch (kind) {
+	case RESULT_F32X4: return tiny32(lanes[0]) || tiny32(lanes[1]) || tiny32(lanes[2]) || tiny32(lanes[3]);
+	case RESULT_F32X1: return tiny32(lanes[0]);
+	case RESULT_F64X2: return tiny64(result[0]) || tiny64(result[1]);
+	case RESULT_F64X1: return tiny64(result[0]);
+	default: return false;
+	}
+}
+
+/*
+ * Computes with clean flags and says whether the instruction is complete. The masked response tells nearly all: an exact
+ * tiny result underflows only when that exception is not masked (11.5.2.5), and then nothing is flushed to zero (10.2.3.3).
+ */
+static bool trapping_compute(struct x86_vcpu *cpu, const struct insn *insn, const struct sse_op *op, v128 to, v128 from, v128 *result)
+{
+	uint32_t unmasked = ~cpu->xsave.mxcsr >> MXCSR_MASKS_SHIFT & MXCSR_FLAGS, control, flags;
+
+	fpu_mxcsr_store(cpu);
+	control = (cpu->xsave.mxcsr & MXCSR_VALID & ~MXCSR_FLAGS) | MXCSR_MASKS;
+	if (unmasked & MXCSR_UE)
+		control &= ~MXCSR_FTZ;
+	host_mxcsr_set(control);
+	*result = op->compute(to, from, insn->extra);
+	flags = host_mxcsr_get() & MXCSR_FLAGS;
+	if (unmasked & MXCSR_UE && result_tiny((enum sse_result)op->result, *result))
+		flags |= MXCSR_UE;
+	/* An operand's exception stops the instruction before there is a result to have others. */
+	if (flags & unmasked & PRECOMPUTATION)
+		flags &= PRECOMPUTATION;
+	cpu->xsave.mxcsr |= flags;
+	fpu_mxcsr_load(cpu);
+	if (!(flags & unmasked))
+		return true;
+	insn_fault(cpu, insn, cpu->cr4 & CR4_OSXMMEXCPT ? VECTOR_XM : VECTOR_UD);
+	return false;
+}
+
+/* ---- Any operation, under all circumstances. ---- */
+
+static const struct sse_op *insn_op(const struct insn *insn)
+{
+	return (const struct sse_op *)(uintptr_t)insn->imm;
+}
+
+static bool op_run(struct x86_vcpu *cpu, const struct insn *insn, const struct sse_op *op, v128 from)
+{
+	v128 to = place_old(cpu, op->to, insn->reg), result;
+
+	if (op->result == RESULT_QUIET || !(cpu->mode & MODE_SSE_TRAPS))
+		result = op->compute(to, from, insn->extra);
+	else if (!trapping_compute(cpu, insn, op, to, from, &result))
+		return false;
+	place_set(cpu, op->to, insn->reg, result);
+	return true;
+}
+
+void sse_run_reg(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	const struct sse_op *op = insn_op(insn);
+
+	if (op->to == SSE_MMX || op->from == SSE_MMX) {
+		if (!mmx_check(cpu, insn))
+			return;
+		mmx_begin(cpu);
+	}
+	if (op_run(cpu, insn, op, place_get(cpu, op->from, insn->rm)))
+		insn_next(cpu, insn);
+}
+
+static bool op_run_mem(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	const struct sse_op *op = insn_op(insn);
+	v128 from;
+
+	if (op->to == SSE_MMX && !mmx_check(cpu, insn))
+		return false;
+	if (!vector_load_slow(cpu, insn, op->size, op->size == 16 && !op->unaligned, &from))
+		return false;
+	if (op->to == SSE_MMX)
+		mmx_begin(cpu);
+	return op_run(cpu, insn, op, from);
+}
+
+void sse_run_mem(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	if (op_run_mem(cpu, insn))
+		insn_next(cpu, insn);
+}
