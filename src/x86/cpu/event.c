@@ -27,15 +27,9 @@ void page_fault_raise(struct x86_vcpu *cpu, uint64_t linear, uint32_t error_code
 	cpu->exception.payload = linear;
 }
 
-/* EXT of an error code made while an event that is not the program's own is delivered. */
-static uint32_t external_bit(enum event_type type)
+static bool gate_fault(struct x86_vcpu *cpu, enum vector vector, uint32_t error_code)
 {
-	return type == EVENT_SOFTWARE ? 0 : 1;
-}
-
-static bool gate_fault(struct x86_vcpu *cpu, enum vector vector, uint32_t error_code, enum event_type type)
-{
-	exception_raise(cpu, vector, true, error_code | external_bit(type));
+	exception_raise(cpu, vector, true, error_code);
 	return false;
 }
 
@@ -78,7 +72,7 @@ static bool idt_read(struct x86_vcpu *cpu, enum event_type type, uint8_t vector,
 	uint64_t raw[2] = { 0, 0 };
 
 	if ((uint64_t)vector * size + size - 1 > cpu->idt.limit)
-		return gate_fault(cpu, VECTOR_GP, code, type);
+		return gate_fault(cpu, VECTOR_GP, code);
 	if (!mem_read_system(cpu, cpu->idt.base + (uint64_t)vector * size, raw, size))
 		return false;
 	gate->selector = (uint16_t)(raw[0] >> 16);
@@ -91,33 +85,30 @@ static bool idt_read(struct x86_vcpu *cpu, enum event_type type, uint8_t vector,
 		gate->offset &= 0xffff;
 	if (gate->type != TYPE_INT32 && gate->type != TYPE_TRAP32 &&
 	    (long_mode || (gate->type != TYPE_INT16 && gate->type != TYPE_TRAP16 && gate->type != TYPE_TASK)))
-		return gate_fault(cpu, VECTOR_GP, code, type);
+		return gate_fault(cpu, VECTOR_GP, code);
 	if (type == EVENT_SOFTWARE && gate->dpl < cpu->cpl)
-		return gate_fault(cpu, VECTOR_GP, code, type);
+		return gate_fault(cpu, VECTOR_GP, code);
 	if (!gate->present)
-		return gate_fault(cpu, VECTOR_NP, code, type);
+		return gate_fault(cpu, VECTOR_NP, code);
 	return true;
 }
 
 /* The code segment that the gate leads to. */
-static bool handler_read(struct x86_vcpu *cpu, const struct idt_gate *gate, enum event_type type, struct descriptor *code)
+static bool handler_read(struct x86_vcpu *cpu, const struct idt_gate *gate, struct descriptor *code)
 {
 	bool long_mode = cpu->efer & EFER_LMA;
 
 	if (selector_null(gate->selector))
-		return gate_fault(cpu, VECTOR_GP, 0, type);
-	if (!descriptor_read(cpu, gate->selector, VECTOR_GP, code)) {
-		if (cpu->stop == STOP_EXCEPTION && cpu->exception.nr == VECTOR_GP)
-			cpu->exception.error_code |= external_bit(type);
+		return gate_fault(cpu, VECTOR_GP, 0);
+	if (!descriptor_read(cpu, gate->selector, VECTOR_GP, code))
 		return false;
-	}
 	if (!descriptor_is_code(code) || descriptor_dpl(code) > cpu->cpl || (long_mode && (!descriptor_long(code) || descriptor_db(code))))
-		return gate_fault(cpu, VECTOR_GP, gate->selector & 0xfffc, type);
+		return gate_fault(cpu, VECTOR_GP, gate->selector & 0xfffc);
 	if (!descriptor_present(code))
-		return gate_fault(cpu, VECTOR_NP, gate->selector & 0xfffc, type);
+		return gate_fault(cpu, VECTOR_NP, gate->selector & 0xfffc);
 	/* From virtual-8086 mode only to level 0. */
 	if (cpu->rflags & FLAG_VM && (descriptor_conforming(code) || descriptor_dpl(code) != 0))
-		return gate_fault(cpu, VECTOR_GP, gate->selector & 0xfffc, type);
+		return gate_fault(cpu, VECTOR_GP, gate->selector & 0xfffc);
 	return true;
 }
 
@@ -172,7 +163,7 @@ static bool deliver_gate(struct x86_vcpu *cpu, const struct idt_gate *gate, enum
 	struct descriptor code;
 	struct stack stack;
 
-	if (!handler_read(cpu, gate, type, &code))
+	if (!handler_read(cpu, gate, &code))
 		return false;
 	level = descriptor_conforming(&code) ? cpu->cpl : descriptor_dpl(&code);
 	if (!handler_stack(cpu, gate, level, &stack, &switched))
@@ -189,8 +180,8 @@ static bool deliver_gate(struct x86_vcpu *cpu, const struct idt_gate *gate, enum
 		return false;
 	if (has_error_code && !stack_push(cpu, &stack, error_code, size))
 		return false;
-	if (!long_mode && gate->offset > segment_of(0, &code).limit)
-		return gate_fault(cpu, VECTOR_GP, 0, type);
+	if (long_mode ? !address_canonical(cpu, gate->offset) : gate->offset > segment_of(0, &code).limit)
+		return gate_fault(cpu, VECTOR_GP, 0);
 	if (!descriptor_set_accessed(cpu, &code))
 		return false;
 	if (gate->type == TYPE_INT32 || gate->type == TYPE_INT16)
@@ -236,6 +227,15 @@ static enum fault_class fault_class(enum event_type type, uint8_t vector)
 	}
 }
 
+/* EXT: an error code that names a selector or gate, made while an event that is not the program's own is delivered (6.13). */
+static void external_bit_set(struct x86_vcpu *cpu, enum event_type type)
+{
+	uint8_t vector = cpu->exception.nr;
+
+	if (type != EVENT_SOFTWARE && cpu->exception.has_error_code && vector >= VECTOR_TS && vector <= VECTOR_GP)
+		cpu->exception.error_code |= 1;
+}
+
 static bool makes_double_fault(enum fault_class first, enum fault_class second)
 {
 	return (first == CLASS_CONTRIBUTORY && second == CLASS_CONTRIBUTORY) ||
@@ -257,6 +257,7 @@ bool event_deliver(struct x86_vcpu *cpu, enum event_type type, uint8_t vector, b
 			return true;
 		if (cpu->stop != STOP_EXCEPTION)
 			return false;
+		external_bit_set(cpu, type);
 		cpu->exception.pending = false;
 		cpu->stop = STOP_NONE;
 		second = fault_class(EVENT_EXCEPTION, cpu->exception.nr);

@@ -23,7 +23,7 @@ bool descriptor_read(struct x86_vcpu *cpu, uint16_t selector, enum vector vector
 	uint64_t base = cpu->gdt.base, limit = cpu->gdt.limit, offset = selector & 0xfff8;
 
 	if (selector & 4) {
-		if (cpu->seg[LDTR].unusable || selector_null(cpu->seg[LDTR].selector))
+		if (cpu->seg[LDTR].unusable)
 			return selector_fault(cpu, vector, selector);
 		base = cpu->seg[LDTR].base;
 		limit = cpu->seg[LDTR].limit;
@@ -142,6 +142,12 @@ bool segment_load(struct x86_vcpu *cpu, enum segment seg, uint16_t selector)
 	return true;
 }
 
+/* In long mode a base that is not canonical is refused as a wrong type is. */
+static bool base_canonical(const struct x86_vcpu *cpu, const struct descriptor *d)
+{
+	return address_canonical(cpu, segment_of(0, d).base);
+}
+
 bool ldtr_load(struct x86_vcpu *cpu, uint16_t selector)
 {
 	struct descriptor d;
@@ -152,7 +158,7 @@ bool ldtr_load(struct x86_vcpu *cpu, uint16_t selector)
 	}
 	if (selector & 4 || !descriptor_read(cpu, selector, VECTOR_GP, &d))
 		return selector & 4 ? selector_fault(cpu, VECTOR_GP, selector) : false;
-	if (descriptor_code_data(&d) || descriptor_type(&d) != TYPE_LDT)
+	if (descriptor_code_data(&d) || descriptor_type(&d) != TYPE_LDT || !base_canonical(cpu, &d))
 		return selector_fault(cpu, VECTOR_GP, selector);
 	if (!descriptor_present(&d))
 		return selector_fault(cpu, VECTOR_NP, selector);
@@ -171,7 +177,8 @@ bool tr_load(struct x86_vcpu *cpu, uint16_t selector)
 		return selector_fault(cpu, VECTOR_GP, selector);
 	if (!descriptor_read(cpu, selector, VECTOR_GP, &d))
 		return false;
-	if (descriptor_code_data(&d) || (descriptor_type(&d) != TYPE_TSS32 && (long_mode(cpu) || descriptor_type(&d) != TYPE_TSS16)))
+	if (descriptor_code_data(&d) || (descriptor_type(&d) != TYPE_TSS32 && (long_mode(cpu) || descriptor_type(&d) != TYPE_TSS16)) ||
+	    !base_canonical(cpu, &d))
 		return selector_fault(cpu, VECTOR_GP, selector);
 	if (!descriptor_present(&d))
 		return selector_fault(cpu, VECTOR_NP, selector);
@@ -248,10 +255,8 @@ static bool stack_at(struct x86_vcpu *cpu, const struct stack *stack, uint64_t s
 	bool expand_down = (stack->ss.type & 0xc) == 4;
 
 	if (stack->flat) {
-		unsigned int shift = 64 - cpu->address_bits;
-
 		*linear = sp;
-		if ((uint64_t)((int64_t)(sp << shift) >> shift) == sp)
+		if (address_canonical(cpu, sp))
 			return true;
 	} else if (expand_down ? offset > stack->ss.limit && last <= (stack->ss.db ? UINT32_MAX : UINT16_MAX) : last <= stack->ss.limit) {
 		*linear = (uint32_t)(stack->ss.base + offset);

@@ -26,6 +26,14 @@ static inline bool descriptor_db(const struct descriptor *d) { return d->low >> 
 static inline bool descriptor_is_code(const struct descriptor *d) { return descriptor_code_data(d) && descriptor_type(d) & 8; }
 static inline bool descriptor_conforming(const struct descriptor *d) { return descriptor_type(d) & 4; }
 
+/* Whether an address has all its unused upper bits alike, as long mode wants it. */
+static inline bool address_canonical(const struct x86_vcpu *cpu, uint64_t address)
+{
+	unsigned int shift = 64 - cpu->address_bits;
+
+	return (uint64_t)((int64_t)(address << shift) >> shift) == address;
+}
+
 static inline bool selector_null(uint16_t selector) { return (selector & ~3) == 0; }
 
 /* Reads the descriptor that a selector names. Outside its table: raises `vector` with the selector as error code. With `system`,

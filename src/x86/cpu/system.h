@@ -28,13 +28,6 @@ static inline unsigned int flags_iopl(const struct x86_vcpu *cpu)
 	return cpu->rflags >> 12 & 3;
 }
 
-static inline bool address_canonical(const struct x86_vcpu *cpu, uint64_t address)
-{
-	unsigned int shift = 64 - cpu->address_bits;
-
-	return (uint64_t)((int64_t)(address << shift) >> shift) == address;
-}
-
 /* CPL 0, or #GP(0). For the first line of a privileged instruction. */
 static inline bool privilege_check(struct x86_vcpu *cpu, const struct insn *insn)
 {

@@ -4,9 +4,14 @@
  */
 #include "x86/cpu/system.h"
 
-/* After a transfer: whoever watches IF, TF or RF must look. An exit or exception that came of it stays. */
+/*
+ * After a transfer: whoever watches IF, TF or RF must look. An exit or exception that came of it stays. RF lasts for one
+ * instruction, in which it only matters to breakpoints: without any it is over at once.
+ */
 static void transferred(struct x86_vcpu *cpu, uint64_t flags_before)
 {
+	if (!(cpu->debug_dr7 & 0xff))
+		cpu->rflags &= ~(uint64_t)FLAG_RF;
 	if (cpu->stop == STOP_NONE && (cpu->rflags ^ flags_before) & (FLAG_IF | FLAG_TF | FLAG_RF))
 		cpu->stop = STOP_EVENT;
 }
@@ -87,8 +92,7 @@ static void interrupt_return_run(struct x86_vcpu *cpu, const struct insn *insn)
 	if (!interrupt_return(cpu, insn->size, insn_end(cpu, insn)))
 		return;
 	cpu->nmi.masked = false;
-	if (cpu->stop == STOP_NONE)
-		cpu->stop = STOP_EVENT;
+	transferred(cpu, ~cpu->rflags);
 }
 
 bool interrupt_return_decode(struct decoder *d, struct insn *insn, unsigned int argument)

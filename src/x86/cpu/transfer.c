@@ -17,20 +17,13 @@ static uint64_t offset_mask(unsigned int size)
 	return size == 8 ? UINT64_MAX : size == 4 ? UINT32_MAX : UINT16_MAX;
 }
 
-static bool canonical(const struct x86_vcpu *cpu, uint64_t address)
-{
-	unsigned int shift = 64 - cpu->address_bits;
-
-	return (uint64_t)((int64_t)(address << shift) >> shift) == address;
-}
-
 /* Whether `offset` may become RIP in the segment `d`: its limit, or canonical in 64-bit code. */
 static bool target_check(struct x86_vcpu *cpu, const struct descriptor *d, uint64_t offset)
 {
 	struct kvm_segment code = segment_of(0, d);
 	bool code64 = cpu->efer & EFER_LMA && code.l;
 
-	if (code64 ? canonical(cpu, offset) : offset <= code.limit)
+	if (code64 ? address_canonical(cpu, offset) : offset <= code.limit)
 		return true;
 	exception_raise(cpu, VECTOR_GP, true, 0);
 	return false;
@@ -175,6 +168,10 @@ static bool gate_transfer(struct x86_vcpu *cpu, uint16_t selector, const struct 
 	}
 	if (!target_check(cpu, &code, gate.offset))
 		return false;
+	if (cpu->efer & EFER_LMA) { /* the gate leads to 64-bit code, whose stack it already is */
+		stack.flat = true;
+		stack.mask = UINT64_MAX;
+	}
 	if (call && (!stack_push(cpu, &stack, cpu->seg[CS].selector, gate.size) || !stack_push(cpu, &stack, next_rip, gate.size)))
 		return false;
 	if (!descriptor_set_accessed(cpu, &code))
@@ -386,24 +383,39 @@ static void return_flags(struct x86_vcpu *cpu, uint64_t flags, unsigned int size
 	flags_set(cpu, (old & ~may) | (flags & may) | 2);
 }
 
+/* Virtual-8086 mode below IOPL 3: only with CR4.VME, where IF is VIF (SDM Vol. 3B, 20.3). True: the image may be loaded. */
+static bool return_virtual_flags(struct x86_vcpu *cpu, uint64_t *flags)
+{
+	uint64_t old = flags_get(cpu);
+
+	if (*flags & FLAG_TF || (*flags & FLAG_IF && old & FLAG_VIP)) {
+		exception_raise(cpu, VECTOR_GP, true, 0);
+		return false;
+	}
+	*flags = (*flags & ~(uint64_t)(FLAG_IF | FLAG_VIF)) | (*flags & FLAG_IF ? FLAG_VIF : 0) | (old & FLAG_IF);
+	return true;
+}
+
 static bool return_real(struct x86_vcpu *cpu, unsigned int size)
 {
+	uint64_t rip, selector, flags, old = flags_get(cpu), may = FLAGS_ARITHMETIC | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_IF;
+	bool virtual = cpu->mode & MODE_VM86 && (old & FLAG_IOPL) != FLAG_IOPL;
 	struct stack stack = stack_current(cpu);
-	uint64_t rip, selector, flags, old = flags_get(cpu), may;
 
-	if (cpu->mode & MODE_VM86 && (old >> 12 & 3) != 3) {
+	if (virtual && !(cpu->cr4 & CR4_VME && size == 2)) {
 		exception_raise(cpu, VECTOR_GP, true, 0);
 		return false;
 	}
 	if (!stack_pop(cpu, &stack, &rip, size) || !stack_pop(cpu, &stack, &selector, size) || !stack_pop(cpu, &stack, &flags, size) ||
-	    !real_target(cpu, rip))
+	    !real_target(cpu, rip) || (virtual && !return_virtual_flags(cpu, &flags)))
 		return false;
 	stack_commit(cpu, &stack, false);
-	may = FLAGS_ARITHMETIC | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_IF;
 	if (size == 4)
 		may |= FLAG_RF | FLAG_AC | FLAG_ID;
 	if (!(cpu->mode & MODE_VM86))
 		may |= FLAG_IOPL;
+	if (virtual)
+		may |= FLAG_VIF;
 	flags_set(cpu, (old & ~may) | (flags & may) | 2);
 	segment_load_real(cpu, CS, (uint16_t)selector);
 	cpu->rip = rip;
