@@ -165,6 +165,20 @@ bool fd_is_ours(int fd)
 	return slot && atomic_load_explicit(slot, memory_order_relaxed);
 }
 
+int fd_next(int first)
+{
+	for (unsigned int fd = first < 0 ? 0 : (unsigned int)first; fd < CHUNKS * CHUNK_SIZE;) {
+		if (!atomic_load(&chunks[fd >> CHUNK_BITS])) {
+			fd = ((fd >> CHUNK_BITS) + 1) << CHUNK_BITS;
+			continue;
+		}
+		if (fd_is_ours((int)fd))
+			return (int)fd;
+		fd++;
+	}
+	return -1;
+}
+
 void fd_forget(int fd)
 {
 	_Atomic uintptr_t *slot = slot_of(fd);

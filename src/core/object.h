@@ -50,6 +50,9 @@ struct object *fd_object(int fd);
 /* Whether `fd` is one of ours: one load for the descriptors of everybody else. */
 bool fd_is_ours(int fd);
 
+/* The first descriptor of ours that is `first` or later, or -1. */
+int fd_next(int first);
+
 /* What close() and dup() of a descriptor mean for the table; the kernel's own call is the caller's business. */
 void fd_forget(int fd);
 void fd_duplicated(int old_fd, int new_fd);

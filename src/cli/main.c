@@ -1,0 +1,45 @@
+/*
+ * anykvm(1): finds the command and hands over.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+static const struct {
+	const char *name;
+	command_fn *run;
+	const char *summary;
+} commands[] = {
+	{ "run", command_run_main, "run an unmodified KVM program on the software KVM" },
+};
+
+static void usage(FILE *to)
+{
+	fputs("Usage: anykvm COMMAND [ARGUMENT...]\n"
+	      "KVM's vCPU-state API on any machine.\n\nCommands:\n", to);
+	for (unsigned int i = 0; i < sizeof commands / sizeof *commands; i++)
+		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fputs("\n`anykvm COMMAND --help` tells more.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return 64;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return 0;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("anykvm " ANYKVM_VERSION);
+		return 0;
+	}
+	for (unsigned int i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "anykvm: there is no command '%s'; see `anykvm --help`\n", argv[1]);
+	return 64;
+}

@@ -1,0 +1,137 @@
+/*
+ * The files that a KVM program opens: /dev/kvm, and what /sys/module says of a loaded kvm.ko. The KVM that answers is ours, so
+ * the parameters are ours too, whatever module the machine has.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
+
+#include "shim/shim.h"
+#include "soft/soft.h"
+
+struct parameter {
+	const char *name, *value;
+};
+
+/* The names are Linux 6.12's; the values say what the software KVM does. */
+static const struct parameter kvm[] = {
+	{ "eager_page_split", "N\n" }, { "enable_pmu", "N\n" }, { "enable_vmware_backdoor", "N\n" }, { "flush_on_reuse", "N\n" },
+	{ "force_emulation_prefix", "0\n" }, { "halt_poll_ns", "0\n" }, { "halt_poll_ns_grow", "2\n" }, { "halt_poll_ns_grow_start", "10000\n" },
+	{ "halt_poll_ns_shrink", "0\n" }, { "ignore_msrs", "N\n" }, { "kvmclock_periodic_sync", "N\n" }, { "min_timer_period_us", "200\n" },
+	{ "mmio_caching", "N\n" }, { "nx_huge_pages", "N\n" }, { "nx_huge_pages_recovery_period_ms", "0\n" },
+	{ "nx_huge_pages_recovery_ratio", "0\n" }, { "pi_inject_timer", "0\n" }, { "report_ignored_msrs", "Y\n" }, { "tdp_mmu", "N\n" },
+	{ "tsc_tolerance_ppm", "250\n" }, { "vector_hashing", "Y\n" }, { NULL, NULL },
+};
+
+static const struct parameter kvm_amd[] = {
+	{ "avic", "N\n" }, { "force_avic", "N\n" }, { "lbrv", "0\n" }, { "nested", "0\n" }, { "npt", "Y\n" }, { "nrips", "1\n" },
+	{ "pause_filter_count", "0\n" }, { "pause_filter_thresh", "0\n" }, { "sev", "N\n" }, { "sev_es", "N\n" }, { "sev_snp", "N\n" },
+	{ "tsc_scaling", "1\n" }, { "vgif", "0\n" }, { "vls", "0\n" }, { "vnmi", "N\n" }, { NULL, NULL },
+};
+
+static const struct parameter kvm_intel[] = {
+	{ "allow_smaller_maxphyaddr", "N\n" }, { "emulate_invalid_guest_state", "Y\n" }, { "enable_apicv", "N\n" }, { "enable_ipiv", "N\n" },
+	{ "enable_shadow_vmcs", "N\n" }, { "ept", "Y\n" }, { "eptad", "Y\n" }, { "fasteoi", "Y\n" }, { "flexpriority", "N\n" },
+	{ "nested", "N\n" }, { "ple_gap", "0\n" }, { "ple_window", "0\n" }, { "pml", "N\n" }, { "preemption_timer", "N\n" },
+	{ "sgx", "N\n" }, { "unrestricted_guest", "Y\n" }, { "vnmi", "N\n" }, { "vpid", "N\n" }, { NULL, NULL },
+};
+
+/* KVM has one vendor module, the machine's; programs choose by executing CPUID themselves. */
+static bool vendor_is_intel(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	unsigned int eax, ebx, ecx, edx;
+
+	return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == 0x756e6547;
+#else
+	return false;
+#endif
+}
+
+static const char *parameter_find(const struct parameter *parameters, const char *name)
+{
+	for (; parameters->name; parameters++)
+		if (!strcmp(parameters->name, name))
+			return parameters->value;
+	return NULL;
+}
+
+/* What a file below /sys/module/kvm* holds; NULL with *ours set: there is no such file. */
+static const char *parameter_of(const char *path, bool *ours)
+{
+	static const char root[] = "/sys/module/", folder[] = "/parameters/";
+	static const struct { const char *module; const struct parameter *parameters; } modules[] = {
+		{ "kvm", kvm }, { "kvm_amd", kvm_amd }, { "kvm_intel", kvm_intel },
+	};
+
+	*ours = false;
+	if (strncmp(path, root, sizeof root - 1))
+		return NULL;
+	path += sizeof root - 1;
+	for (unsigned int i = 0; i < 3; i++) {
+		size_t length = strlen(modules[i].module);
+
+		if (strncmp(path, modules[i].module, length) || strncmp(path + length, folder, sizeof folder - 1))
+			continue;
+		*ours = true;
+		if (i > 0 && (i == 2) != vendor_is_intel())
+			return NULL;
+		return parameter_find(modules[i].parameters, path + length + sizeof folder - 1);
+	}
+	return NULL;
+}
+
+static int content_open(const char *content, int flags)
+{
+	int fd = memfd_create("anykvm-parameter", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+	size_t length = strlen(content);
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, content, length) != (ssize_t)length || lseek(fd, 0, SEEK_SET) < 0) {
+		close(fd);
+		return -EIO;
+	}
+	return fd;
+}
+
+int shim_open(const char *path, int flags)
+{
+	const char *content;
+	bool ours;
+
+	/* Nearly every path ends here, and is not even looked at when it cannot be read: that is the kernel's to say. */
+	if (!path || path[0] != '/' || (path[1] != 'd' && path[1] != 's'))
+		return SHIM_NOT_OURS;
+	if (!strcmp(path, "/dev/kvm"))
+		return soft_system_open(flags);
+	content = parameter_of(path, &ours);
+	if (!ours)
+		return SHIM_NOT_OURS;
+	if (!content)
+		return -ENOENT;
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		return -EACCES;
+	return content_open(content, flags);
+}
+
+int shim_access(const char *path)
+{
+	const char *content;
+	bool ours;
+
+	if (!path || path[0] != '/')
+		return SHIM_NOT_OURS;
+	if (!strcmp(path, "/dev/kvm"))
+		return 0;
+	content = parameter_of(path, &ours);
+	if (!ours)
+		return SHIM_NOT_OURS;
+	return content ? 0 : -ENOENT;
+}
