@@ -12,7 +12,7 @@ deps:
 	@./scripts/install-packages packages.txt
 
 $(BUILD)/build.ninja: | deps
-	meson setup $(BUILD) --buildtype=release --prefix=$(PREFIX) $(MESON_FLAGS)
+	meson setup $(BUILD) --buildtype=debugoptimized --prefix=$(PREFIX) $(MESON_FLAGS)
 
 build: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)

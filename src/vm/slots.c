@@ -203,7 +203,7 @@ static int slot_create(struct vm *vm, uint32_t space, const struct kvm_userspace
 {
 	uint64_t gfn = region->guest_phys_addr >> PAGE_SHIFT, pages = region->memory_size >> PAGE_SHIFT;
 	int error = place_check(vm, space, NULL, gfn, pages);
-	struct slot *slot;
+	struct slot *slot = NULL;
 
 	if (error)
 		return error;
@@ -271,7 +271,7 @@ static int region_apply(struct vm *vm, const struct kvm_userspace_memory_region2
 {
 	uint32_t space = region->slot >> 16;
 	uint64_t gfn = region->guest_phys_addr >> PAGE_SHIFT;
-	struct slot *slot;
+	struct slot *slot = NULL;
 	int error = slot_by_name(vm, region->slot, &slot);
 
 	if (!error)
