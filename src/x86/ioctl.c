@@ -311,7 +311,7 @@ static long cpuid_give(struct x86_vcpu *cpu, struct kvm_cpuid_entry2 *entries, u
 static long do_set_cpuid2(void *cpu, unsigned long arg)
 {
 	struct kvm_cpuid_entry2 *entries;
-	uint32_t count;
+	uint32_t count = 0;
 	long error = cpuid_header_read(arg, &count);
 
 	if (!error)
@@ -335,7 +335,7 @@ static long do_set_cpuid(void *cpu, unsigned long arg)
 {
 	struct kvm_cpuid_entry old[CPUID_ENTRIES_MAX];
 	struct kvm_cpuid_entry2 *entries;
-	uint32_t count;
+	uint32_t count = 0;
 	long error = cpuid_header_read(arg, &count);
 
 	if (!error)
@@ -359,7 +359,7 @@ static long do_get_cpuid2(void *cpu, unsigned long arg)
 {
 	struct kvm_cpuid_entry2 entries[CPUID_ENTRIES_MAX];
 	struct kvm_cpuid2 header = { 0 };
-	uint32_t count;
+	uint32_t count = 0;
 	long error = cpuid_header_read(arg, &count);
 
 	if (error)
