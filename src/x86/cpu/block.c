@@ -19,11 +19,10 @@ struct block {
 	uint64_t host;   /* of the first byte when it was decoded */
 	uint32_t mode;
 	uint16_t length; /* in bytes */
-	uint16_t count;  /* of instructions, without the closing record */
-	struct block *next; /* of the bucket */
 	struct block *successor[2]; /* the blocks that followed lately: a hint */
-	const uint8_t *bytes;
-	struct insn insns[];
+	const struct insn *insns; /* behind the bytes */
+	struct block *next; /* of the bucket */
+	uint8_t bytes[] __attribute__((aligned(8))); /* what was decoded: near the head, because every entry compares them */
 };
 
 struct block_cache {
@@ -31,7 +30,7 @@ struct block_cache {
 	uint64_t used;
 	uint32_t generation; /* counts clearings: pointers to blocks are good within one */
 	uint8_t *arena;
-	struct insn scratch[2]; /* for one instruction alone */
+	struct insn scratch[BLOCK_INSNS + 1]; /* a block being decoded; one instruction alone */
 };
 
 /* ---- Leaving handlers. ---- */
@@ -95,6 +94,11 @@ static void block_end(struct x86_vcpu *cpu, const struct insn *insn)
 
 /* ---- The cache. ---- */
 
+static uint64_t round_up(uint64_t size, uint64_t to)
+{
+	return (size + to - 1) & ~(to - 1);
+}
+
 int cpu_prepare(struct x86_vcpu *cpu)
 {
 	void *memory;
@@ -102,18 +106,18 @@ int cpu_prepare(struct x86_vcpu *cpu)
 	if (cpu->blocks)
 		return 0;
 	/* Pages are taken as they are first touched. */
-	memory = mmap(NULL, sizeof(struct block_cache) + ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	memory = mmap(NULL, sizeof(struct block_cache) + ARENA_SIZE + 64, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		return -ENOMEM;
 	cpu->blocks = memory;
-	cpu->blocks->arena = (uint8_t *)(cpu->blocks + 1);
+	cpu->blocks->arena = (uint8_t *)round_up((uint64_t)(cpu->blocks + 1), 64);
 	return 0;
 }
 
 void cpu_discard(struct x86_vcpu *cpu)
 {
 	if (cpu->blocks)
-		munmap(cpu->blocks, sizeof(struct block_cache) + ARENA_SIZE);
+		munmap(cpu->blocks, sizeof(struct block_cache) + ARENA_SIZE + 64);
 	cpu->blocks = NULL;
 }
 
@@ -178,29 +182,28 @@ static unsigned int block_decode(struct x86_vcpu *cpu, const uint8_t *bytes, uns
 static struct block *block_make(struct x86_vcpu *cpu, uint64_t linear, uint64_t host)
 {
 	struct block_cache *cache = cpu->blocks;
-	uint64_t room = PAGE_SIZE - linear % PAGE_SIZE, most = sizeof(struct block) + (BLOCK_INSNS + 1) * sizeof(struct insn) + BLOCK_BYTES + 16;
+	uint64_t room = PAGE_SIZE - linear % PAGE_SIZE, head, size;
 	unsigned int available = room < BLOCK_BYTES ? (unsigned int)room : BLOCK_BYTES, length, count;
+	struct insn *insns = cache->scratch;
 	uint8_t bytes[BLOCK_BYTES];
 	struct block *block, **bucket;
 
-	if (cache->used + most > ARENA_SIZE)
-		cache_clear(cache);
 	/* One copy: what is decoded is what is compared later. */
 	memcpy(bytes, (const void *)host, available);
-	block = (struct block *)(cache->arena + cache->used);
-	count = block_decode(cpu, bytes, available, block->insns, &length);
+	count = block_decode(cpu, bytes, available, insns, &length);
 	if (count == 0)
 		return NULL;
-	block->linear = linear;
-	block->host = host;
-	block->mode = cpu->mode;
-	block->length = (uint16_t)length;
-	block->count = (uint16_t)count;
-	block->successor[0] = block->successor[1] = NULL;
-	block->insns[count] = (struct insn){ .run = block_end, .offset = (uint16_t)length };
-	block->bytes = (uint8_t *)&block->insns[count + 1];
-	memcpy(&block->insns[count + 1], bytes, length);
-	cache->used += (sizeof *block + (count + 1) * sizeof(struct insn) + length + 15) & ~UINT64_C(15);
+	insns[count++] = (struct insn){ .run = block_end, .offset = (uint16_t)length };
+	head = round_up(sizeof *block + length, 8);
+	size = round_up(head + count * sizeof *insns, 64);
+	if (cache->used + size > ARENA_SIZE)
+		cache_clear(cache);
+	block = (struct block *)(cache->arena + cache->used);
+	cache->used += size;
+	*block = (struct block){ .linear = linear, .host = host, .mode = cpu->mode, .length = (uint16_t)length,
+				 .insns = (struct insn *)((uint8_t *)block + head) };
+	memcpy(block->bytes, bytes, length);
+	memcpy((uint8_t *)block + head, insns, count * sizeof *insns);
 	bucket = cache_bucket(cache, linear, cpu->mode);
 	block->next = *bucket;
 	*bucket = block;
