@@ -102,9 +102,11 @@ void ro_page_fill(uint8_t *page);
 /* An XSAVE image says which components hold their initial values by not storing them; writes those values out. */
 void fx_normalise(uint8_t *fx, uint64_t xstate_bv);
 
+struct batch *batch_new(int *fd);
+
 /* The host CPU. */
 struct native;
-struct native *native_start(struct batch *batch);
+struct native *native_start(struct batch *batch, int batch_fd);
 /* Runs the batch into batch->native, or backwards into batch->guest. */
 void native_run(struct native *native, bool reversed);
 void native_stop(struct native *native);

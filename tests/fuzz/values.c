@@ -100,7 +100,7 @@ uint32_t value_f32(struct rng *r)
 	case 4:
 		return (uint32_t)rng_next(r);
 	case 5:	/* few significant bits: exact results and ties */
-		mantissa &= 0x7fffff << rng_below(r, 23);
+		mantissa &= 0x7fffffu << rng_below(r, 23);
 		/* fall through */
 	default:
 		return (uint32_t)rng_below(r, 2) << 31 | (127 - 12 + rng_below(r, 48)) << 23 | (mantissa & 0x7fffff);
