@@ -11,6 +11,7 @@
 #define X87_CONTROL_INITIAL 0x37f
 #define X87_FLAGS 0x3fu /* IE, DE, ZE, OE, UE, PE: of the status word; their masks in the control word */
 #define X87_STATUS_IE (1u << 0)
+#define X87_STATUS_UE (1u << 4)
 #define X87_STATUS_PE (1u << 5)
 #define X87_STATUS_SF (1u << 6)
 #define X87_STATUS_ES (1u << 7)

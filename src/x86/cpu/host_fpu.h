@@ -40,6 +40,7 @@ static inline bool host_fpu_usable(void)
 #define MXCSR_OE (1u << 3)
 #define MXCSR_UE (1u << 4)
 #define MXCSR_PE (1u << 5)
+#define MXCSR_DAZ (1u << 6)
 #define MXCSR_MASKS_SHIFT 7
 #define MXCSR_MASKS (0x3fu << MXCSR_MASKS_SHIFT)
 #define MXCSR_FTZ (1u << 15)

@@ -516,9 +516,20 @@ static bool access_linear(struct x86_vcpu *cpu, struct request *request, uint64_
 	return true;
 }
 
+/* SDM Vol. 3A, table 6-7: what the x87 environments and extended reals want is not their size. */
+static unsigned int alignment_of(unsigned int size)
+{
+	switch (size) {
+	case 10: return 8;
+	case 14: case 94: return 2;
+	case 28: case 108: return 4;
+	default: return size & (size - 1) || size > 16 ? 1 : size;
+	}
+}
+
 static bool alignment_check(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear, unsigned int size)
 {
-	if (likely(!(cpu->mode & MODE_ALIGN)) || (size & (size - 1)) || size > 8 || !(linear & (size - 1)))
+	if (likely(!(cpu->mode & MODE_ALIGN)) || !(linear & (alignment_of(size) - 1)))
 		return true;
 	if (insn)
 		insn_sync(cpu, insn);

@@ -1,6 +1,6 @@
 /*
  * What all MMX and SSE instructions share: when they may be used, how their operands are decoded, the slow paths of their
- * handlers, the switch of the x87 registers to MMX, and SIMD floating-point exceptions. Knows no single instruction.
+ * handlers, the switch of the x87 registers to MMX. Knows no single instruction.
  */
 #include "x86/cpu/exec.h"
 #include "x86/cpu/sse.h"
@@ -99,62 +99,6 @@ bool vector_store_slow(struct x86_vcpu *cpu, const struct insn *insn, unsigned i
 	       mem_write_slow(cpu, insn, (enum segment)insn->seg, linear, &value, size);
 }
 
-/* ---- SIMD floating-point exceptions that are not masked (MODE_SSE_TRAPS): SDM Vol. 1, 11.5. ---- */
-
-#define PRECOMPUTATION (MXCSR_IE | MXCSR_DE | MXCSR_ZE)
-
-static bool tiny32(uint32_t value)
-{
-	return (value & 0x7fffffff) && !(value & 0x7f800000);
-}
-
-static bool tiny64(uint64_t value)
-{
-	return (value & (UINT64_MAX >> 1)) && !(value & UINT64_C(0x7ff0000000000000));
-}
-
-/* Whether a value of the result is denormal. */
-static bool result_tiny(enum sse_result kind, v128 result)
-{
-	v128_lanes32 lanes = (v128_lanes32)result;
-
-	switch (kind) {
-	case RESULT_F32X4: return tiny32(lanes[0]) || tiny32(lanes[1]) || tiny32(lanes[2]) || tiny32(lanes[3]);
-	case RESULT_F32X1: return tiny32(lanes[0]);
-	case RESULT_F64X2: return tiny64(result[0]) || tiny64(result[1]);
-	case RESULT_F64X1: return tiny64(result[0]);
-	default: return false;
-	}
-}
-
-/*
- * Computes with clean flags and says whether the instruction is complete. The masked response tells nearly all: an exact
- * tiny result underflows only when that exception is not masked (11.5.2.5), and then nothing is flushed to zero (10.2.3.3).
- */
-static bool trapping_compute(struct x86_vcpu *cpu, const struct insn *insn, const struct sse_op *op, v128 to, v128 from, v128 *result)
-{
-	uint32_t unmasked = ~cpu->xsave.mxcsr >> MXCSR_MASKS_SHIFT & MXCSR_FLAGS, control, flags;
-
-	fpu_mxcsr_store(cpu);
-	control = (cpu->xsave.mxcsr & MXCSR_VALID & ~MXCSR_FLAGS) | MXCSR_MASKS;
-	if (unmasked & MXCSR_UE)
-		control &= ~MXCSR_FTZ;
-	host_mxcsr_set(control);
-	*result = op->compute(to, from, insn->extra);
-	flags = host_mxcsr_get() & MXCSR_FLAGS;
-	if (unmasked & MXCSR_UE && result_tiny((enum sse_result)op->result, *result))
-		flags |= MXCSR_UE;
-	/* An operand's exception stops the instruction before there is a result to have others. */
-	if (flags & unmasked & PRECOMPUTATION)
-		flags &= PRECOMPUTATION;
-	cpu->xsave.mxcsr |= flags;
-	fpu_mxcsr_load(cpu);
-	if (!(flags & unmasked))
-		return true;
-	insn_fault(cpu, insn, cpu->cr4 & CR4_OSXMMEXCPT ? VECTOR_XM : VECTOR_UD);
-	return false;
-}
-
 /* ---- Any operation, under all circumstances. ---- */
 
 static const struct sse_op *insn_op(const struct insn *insn)
@@ -168,7 +112,7 @@ static bool op_run(struct x86_vcpu *cpu, const struct insn *insn, const struct s
 
 	if (op->result == RESULT_QUIET || !(cpu->mode & MODE_SSE_TRAPS))
 		result = op->compute(to, from, insn->extra);
-	else if (!trapping_compute(cpu, insn, op, to, from, &result))
+	else if (!sse_compute_trapping(cpu, insn, op, to, from, &result))
 		return false;
 	place_set(cpu, op->to, insn->reg, result);
 	return true;

@@ -16,8 +16,17 @@ typedef v128 sse_compute(v128 to, v128 from, unsigned int imm);
 /* Where a source that is no memory is, and where the result goes. */
 enum sse_place { SSE_XMM, SSE_MMX, SSE_GPR, SSE_FLAGS };
 
-/* Whether an operation may raise SIMD floating-point exceptions, and which floating-point values its result has, for tiny ones. */
+/*
+ * What an operation's SIMD floating-point exceptions can be: none; only those that its result and flags with all of them masked
+ * tell; or also overflow and underflow, of a result of so many values of such a format.
+ */
 enum sse_result { RESULT_QUIET, RESULT_OTHER, RESULT_F32X1, RESULT_F32X4, RESULT_F64X1, RESULT_F64X2 };
+
+/* Which arithmetic it is. Those from ARITHMETIC_HADD on are sequences of the former. */
+enum sse_arithmetic {
+	ARITHMETIC_OTHER, ARITHMETIC_ADD, ARITHMETIC_SUB, ARITHMETIC_MUL, ARITHMETIC_DIV, ARITHMETIC_NARROW,
+	ARITHMETIC_HADD, ARITHMETIC_HSUB, ARITHMETIC_ADDSUB, ARITHMETIC_DOT,
+};
 
 /* An operation with a source in a register or in `size` bytes of memory. */
 struct sse_op {
@@ -27,10 +36,14 @@ struct sse_op {
 	uint8_t from, to;     /* enum sse_place */
 	uint8_t result;       /* enum sse_result */
 	bool unaligned;
+	uint8_t arithmetic;   /* enum sse_arithmetic */
 };
 
 /* The insn of an operation: imm is its row, extra the immediate, reg the destination, rm the source when it is a register. */
 insn_fn sse_run_reg, sse_run_mem;
+
+/* Computes while MXCSR has exceptions that are not masked (sse_trap.c). False: one was raised. */
+bool sse_compute_trapping(struct x86_vcpu *cpu, const struct insn *insn, const struct sse_op *op, v128 to, v128 from, v128 *result);
 
 /* ---- Decoding. ---- */
 

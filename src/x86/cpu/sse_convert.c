@@ -3,7 +3,7 @@
  */
 #include "x86/cpu/sse.h"
 
-/* Between XMM registers: name, host operation, bytes in memory, where a tiny result may be. */
+/* Between XMM registers: name, host operation, bytes in memory, the values of the result where they may overflow or underflow. */
 #define VECTOR_CONVERSIONS(X) \
 	X(CVTDQ2PS, cvtdq2ps, 16, RESULT_OTHER) \
 	X(CVTDQ2PD, cvtdq2pd, 8, RESULT_OTHER) \
@@ -88,7 +88,8 @@ enum {
 };
 
 static const struct sse_op convert_ops[] = {
-#define VECTOR_OP(NAME, name, size, result) [CONVERT_##NAME] = { name##_reg, name##_mem, host_##name, size, SSE_XMM, SSE_XMM, result },
+#define VECTOR_OP(NAME, name, size, result) \
+	[CONVERT_##NAME] = { name##_reg, name##_mem, host_##name, size, SSE_XMM, SSE_XMM, result, false, ARITHMETIC_NARROW },
 	VECTOR_CONVERSIONS(VECTOR_OP)
 #define MMX_OP(NAME, name, to, from, size) [CONVERT_##NAME] = { name##_reg, name##_mem, host_##name, size, from, to, RESULT_OTHER },
 	MMX_CONVERSIONS(MMX_OP)

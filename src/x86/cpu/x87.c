@@ -165,6 +165,12 @@ static bool operand_write(struct x86_vcpu *cpu, const struct insn *insn, const u
 
 /* ---- The quick ways. ---- */
 
+/* An exact tiny result underflows only when that exception is not masked (SDM Vol. 1, 8.5.5): masked flags cannot tell. */
+static bool quick_applies(const struct x86_vcpu *cpu)
+{
+	return !(unmasked(cpu) & X87_STATUS_UE);
+}
+
 static const void *quick_stub(const struct x87_op *op)
 {
 	return op->modrm < 0xc0 ? host_x87_memory_stub(op->opcode, op->modrm) : host_x87_register_stub(op->opcode, op->modrm);
@@ -279,6 +285,22 @@ static bool quick_none(struct x86_vcpu *cpu, const struct insn *insn, uint8_t op
 	return false;
 }
 
+bool x87_inexact(struct x86_vcpu *cpu, unsigned int reg, const void *a, const void *b, unsigned int size, unsigned int bits)
+{
+	unsigned int rounding = cpu->xsave.mxcsr >> 13 & 3, precision = bits == 24 ? 0 : 2;
+	uint8_t value[10];
+	uint16_t status;
+
+	x87_unit_take(cpu);
+	cpu->host_fpu.x87_control = (uint16_t)(rounding << 10 | precision << 8 | 0x40 | X87_FLAGS);
+	host_x87_control_set(cpu->host_fpu.x87_control);
+	host_x87_push(host_x87_memory_stub(size == 4 ? 0xd9 : 0xdd, 0), a, 0, value);
+	host_x87_flags_clear();
+	status = host_x87_look(host_x87_memory_stub(size == 4 ? 0xd8 : 0xdc, (uint8_t)(reg << 3)), (void *)b, value);
+	cpu->host_fpu.x87_flags = X87_FLAGS;
+	return status & X87_STATUS_PE;
+}
+
 /* ---- Handlers. ---- */
 
 typedef bool x87_quick(struct x86_vcpu *cpu, const struct insn *insn, uint8_t operand[10]);
@@ -289,7 +311,7 @@ TEMPLATE bool x87_step(struct x86_vcpu *cpu, const struct insn *insn, x87_quick 
 
 	if (!x87_wait(cpu, insn) || !operand_read(cpu, insn, operand))
 		return false;
-	if (!quick(cpu, insn, operand))
+	if (!quick_applies(cpu) || !quick(cpu, insn, operand))
 		native_run(cpu, insn, operand);
 	x87_pointers_set(cpu, insn);
 	return true;
@@ -334,7 +356,7 @@ static bool store_step(struct x86_vcpu *cpu, const struct insn *insn)
 
 	if (!x87_wait(cpu, insn))
 		return false;
-	if (x87_empty(cpu, 0))
+	if (x87_empty(cpu, 0) || !quick_applies(cpu))
 		return native_store(cpu, insn);
 	unit_begin(cpu);
 	status = (op->host_pops ? host_x87_store_pop : host_x87_look)(quick_stub(op), operand, cpu->xsave.st[0]);
@@ -420,8 +442,8 @@ static const struct x87_op numeric_ops[32] = {
 	UNARY(0xe0, C1) /* FCHS */, UNARY(0xe1, C1) /* FABS */, { 0 }, { 0 }, LOOK(0xe4) /* FTST */, LOOK(0xe5) /* FXAM */, { 0 }, { 0 },
 	CONSTANT(0xe8), CONSTANT(0xe9), CONSTANT(0xea), CONSTANT(0xeb), CONSTANT(0xec), CONSTANT(0xed), CONSTANT(0xee), { 0 },
 	UNARY(0xf0, C1) /* F2XM1 */, NATIVE /* FYL2X */, NATIVE /* FPTAN */, NATIVE /* FPATAN */,
-	NATIVE /* FXTRACT */, BINARY(0xf5, CALL) /* FPREM1 */, NATIVE /* FDECSTP */, NATIVE /* FINCSTP */,
-	BINARY(0xf8, CALL) /* FPREM */, NATIVE /* FYL2XP1 */, UNARY(0xfa, C1) /* FSQRT */, NATIVE /* FSINCOS */,
+	NATIVE /* FXTRACT */, NATIVE /* FPREM1 */, NATIVE /* FDECSTP */, NATIVE /* FINCSTP */,
+	NATIVE /* FPREM */, NATIVE /* FYL2XP1 */, UNARY(0xfa, C1) /* FSQRT */, NATIVE /* FSINCOS */,
 	UNARY(0xfc, C1) /* FRNDINT */, BINARY(0xfd, C1) /* FSCALE */, UNARY(0xfe, C1 | X87_STATUS_C2) /* FSIN */, UNARY(0xff, C1 | X87_STATUS_C2) /* FCOS */,
 };
 
@@ -456,6 +478,8 @@ static bool x87_decode(struct decoder *d, struct insn *insn, unsigned int argume
 	op = op_find(x87_opcode(insn), x87_modrm(insn));
 	insn->imm = (uintptr_t)op;
 	insn->rm = d->z.raw.modrm.rm;
+	if (op >= numeric_ops && op < numeric_ops + 32)
+		insn->rm = 1; /* the other operand, if there is one, is ST(1) */
 	insn->run = op->run;
 	return op->run != NULL;
 }

@@ -75,6 +75,12 @@ void x87_pointers_set(struct x86_vcpu *cpu, const struct insn *insn);
 /* The program's x87 environment is put away at the first use of the host's unit, and comes back with fpu_leave(). */
 void x87_unit_take(struct x86_vcpu *cpu);
 
+/*
+ * For SSE: whether `a` op `b` (both 32 or 64 bits, as `size` says) is inexact when rounded to `bits` (24 or 53) of significand by
+ * MXCSR's rounding mode, whatever its exponent. `reg` is the x87 operation's ModRM.reg: 0 +, 1 *, 4 -, 6 /.
+ */
+bool x87_inexact(struct x86_vcpu *cpu, unsigned int reg, const void *a, const void *b, unsigned int size, unsigned int bits);
+
 /* ---- Control instructions (x87_control.c). ---- */
 
 /* Fills `insn` if it works on the unit's state rather than on numbers; false: it does not. */
