@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 
 /* The user half of the address space of Linux on 64-bit machines, as access_ok() has it for 47-bit addresses. */
 #define USER_END UINT64_C(0x7ffffffff000)
@@ -40,6 +41,23 @@ static void fault_pass_on(int signal, siginfo_t *info, void *context)
 	}
 }
 
+/*
+ * A signal handler starts with a fresh floating-point unit, and siglongjmp() leaves it so. Who set up the guard may be in the middle
+ * of something with rounding modes and accumulated exceptions: it gets its own control words back. (arm64 keeps them.)
+ */
+static void control_words_restore(const void *context)
+{
+#ifdef __x86_64__
+	const struct _libc_fpstate *state = ((const ucontext_t *)context)->uc_mcontext.fpregs;
+
+	if (!state)
+		return;
+	asm volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(state->mxcsr), "m"(state->cwd));
+#else
+	(void)context;
+#endif
+}
+
 static void fault_handle(int signal, siginfo_t *info, void *context)
 {
 	uint64_t address = (uint64_t)info->si_addr;
@@ -49,6 +67,7 @@ static void fault_handle(int signal, siginfo_t *info, void *context)
 			continue;
 		guard->address = address;
 		innermost = guard->outer;
+		control_words_restore(context);
 		siglongjmp(guard->resume, 1);
 	}
 	fault_pass_on(signal, info, context);
