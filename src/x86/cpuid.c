@@ -51,6 +51,11 @@ static bool vendor_intel(void)
 #endif
 }
 
+bool cpuid_vendor_amd(void)
+{
+	return !vendor_intel();
+}
+
 /* Programs execute CPUID themselves and take its vendor for the guest's: so it is the machine's. */
 static void vendor_put(struct kvm_cpuid_entry2 *entry)
 {

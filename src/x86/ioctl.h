@@ -64,6 +64,8 @@ int mp_state_set(struct x86_vcpu *cpu, const struct kvm_mp_state *state);
 #define CPUID_XCR0 (XCR0_X87 | XCR0_SSE | XCR0_PKRU)
 /* Takes `entries` (malloc'ed, NULL when `count` is 0) over when it succeeds. */
 int cpuid_set(struct x86_vcpu *cpu, struct kvm_cpuid_entry2 *entries, uint32_t count);
+/* Whether the machine's processor, and so the supported table, is AMD's. */
+bool cpuid_vendor_amd(void);
 /* KVM_GET_CPUID2: the guest's table with KVM's runtime adjustments. `*count` is the room, then the number: -E2BIG without enough. */
 int cpuid_get(struct x86_vcpu *cpu, struct kvm_cpuid_entry2 *entries, uint32_t *count);
 /* KVM_GET_SUPPORTED_CPUID and KVM_GET_EMULATED_CPUID; `*count` likewise. */
@@ -80,7 +82,13 @@ int msr_feature_read(uint32_t index, uint64_t *value);
 int mce_setup(struct x86_vcpu *cpu, uint64_t mcg_cap);
 int mce_set(struct x86_vcpu *cpu, const struct kvm_x86_mce *mce);
 
-/* ---- Time stamp counter (msr.c). ---- */
+/* The values that msr_read() and msr_write() work on: part of a vCPU's birth and death. */
+int msrs_create(struct x86_vcpu *cpu);
+void msrs_destroy(struct x86_vcpu *cpu);
+
+/* ---- Time stamp counter (tsc.c). ---- */
+/* A write of the MSR: by the guest it shows in TSC_ADJUST. */
+void tsc_write(struct x86_vcpu *cpu, uint64_t value, bool from_host);
 /* The rate of x86_tsc_read()'s source, in kHz. */
 uint32_t tsc_host_khz(void);
 /* khz 0 is the host's. */

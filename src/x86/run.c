@@ -170,7 +170,7 @@ static enum next complete(struct x86_vcpu *cpu)
 
 static bool debugger_steps(const struct x86_vcpu *cpu)
 {
-	return cpu->guest_debug.control & KVM_GUESTDBG_SINGLESTEP;
+	return cpu->guest_debug.control & KVM_GUESTDBG_SINGLESTEP && !cpu->step_lost;
 }
 
 static bool debugger_has_registers(const struct x86_vcpu *cpu)
@@ -188,13 +188,6 @@ static void breakpoints_choose(struct x86_vcpu *cpu)
 		memcpy(cpu->debug_dr, cpu->dr, sizeof cpu->debug_dr);
 		cpu->debug_dr7 = cpu->dr7;
 	}
-}
-
-static uint64_t linear_rip(const struct x86_vcpu *cpu)
-{
-	if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64)
-		return cpu->rip;
-	return (uint32_t)(cpu->seg[CS].base + cpu->rip);
 }
 
 static enum next debug_exit(struct x86_vcpu *cpu, uint32_t exception, uint64_t dr6)

@@ -42,6 +42,12 @@ static int vcpu_furnish(struct x86_vcpu *cpu)
 	stats_init(&cpu->vcpu.stats, vcpu_stats_rows, cpu->stats_values, VCPU_STATS);
 	/* Without an irqchip nobody can start a vCPU but the program: all begin ready. */
 	cpu->mp_state = vm->irqchip == IRQCHIP_NONE || cpu->vcpu.id == vm->boot_vcpu_id ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_UNINITIALIZED;
+	cpu->apic_base = cpu->vcpu.id == vm->boot_vcpu_id ? 0xfee00900 : 0xfee00800;
+	error = msrs_create(cpu);
+	if (!error)
+		error = cpuid_set(cpu, NULL, 0);
+	if (error)
+		return error;
 	if (vm->irqchip != IRQCHIP_NONE) {
 		cpu->lapic = lapic_create(cpu);
 		if (!cpu->lapic)
@@ -87,7 +93,7 @@ void x86_vcpu_destroy(struct x86_vcpu *cpu)
 	if (cpu->lapic)
 		lapic_destroy(cpu->lapic);
 	free(cpu->cpuid);
-	free(cpu->msr_values);
+	msrs_destroy(cpu);
 	vcpu_destroy(&cpu->vcpu);
 	munmap(cpu, sizeof(*cpu));
 }

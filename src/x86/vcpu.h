@@ -184,6 +184,7 @@ struct x86_vcpu {
 	bool tlb_used;         /* some entry may be valid */
 	bool split_locked;     /* holds the VM's split_lock */
 	uint64_t debug_dr[4], debug_dr7; /* the breakpoints in force: the guest's, or the debugger's (KVM_GUESTDBG_USE_HW_BP) */
+	bool step_lost;        /* registers were set behind KVM_GUESTDBG_SINGLESTEP: see debugregs.c */
 	bool step_open, step_trap; /* a watched instruction is not over yet (an exit came in between); TF was set before it */
 	bool trap_suppressed;  /* MOV SS or POP SS: no trap behind this instruction */
 	bool fetching_outside;
@@ -204,6 +205,7 @@ struct x86_vcpu {
 	uint64_t tsc_offset; /* guest TSC = host TSC (scaled, see x86_tsc_read) + tsc_offset */
 	uint64_t tsc_adjust;
 	uint64_t *msr_values; /* msr.c: one value per stored MSR */
+	uint64_t mcg_cap;     /* KVM_X86_SETUP_MCE */
 	uint32_t tsc_khz;
 	bool tsc_scaled;      /* tsc_khz differs from the host's */
 
@@ -266,7 +268,8 @@ struct x86_vcpu {
 	struct x86_xsave xsave;
 	/* The host's unit while the guest has it: cpu/fpu.c. */
 	struct {
-		uint32_t mxcsr;                /* the program's */
+		uint32_t mxcsr;                /* the program's, once the guest has used the SSE unit */
+		bool sse_used;
 		uint32_t x87_environment[7];   /* the program's, once the guest has used the x87 unit (FNSTENV) */
 		bool x87_used;
 		uint8_t x87_flags;             /* exception flags that may stand in the unit */
@@ -327,6 +330,14 @@ static inline struct x86_vm *x86_vm(const struct x86_vcpu *cpu)
 	return (struct x86_vm *)cpu->vcpu.vm;
 }
 
+/* RIP with the code segment's base. */
+static inline uint64_t linear_rip(const struct x86_vcpu *cpu)
+{
+	if (cpu->efer & EFER_LMA && cpu->seg[CS].l)
+		return cpu->rip;
+	return (uint32_t)(cpu->seg[CS].base + cpu->rip);
+}
+
 /* ---- vCPU life (vcpu.c). ---- */
 /* A new vCPU of `vm`, its descriptor in `*fd`; or NULL and -errno in `*fd`. */
 struct x86_vcpu *x86_vcpu_create(struct x86_vm *vm, uint32_t id, int *fd);
@@ -374,6 +385,12 @@ bool cr8_write(struct x86_vcpu *cpu, uint64_t value);
 bool efer_write(struct x86_vcpu *cpu, uint64_t value);
 bool xcr0_write(struct x86_vcpu *cpu, uint32_t index, uint64_t value);
 uint64_t cr8_read(const struct x86_vcpu *cpu);
+/* PAE paging proper, with its top entries in registers. */
+bool pae_paging(uint64_t cr0, uint64_t cr4, uint64_t efer);
+/* The XCR0 bits that the guest's CPUID offers. */
+uint64_t xcr0_guest(const struct x86_vcpu *cpu);
+/* Guest memory by its physical address, inside memory slots; the caller has entered the guest (cpu/mmu.c). */
+bool mem_read_physical(struct x86_vcpu *cpu, uint64_t gpa, void *to, unsigned int size);
 /* Recomputes what the interpreter derives from registers (mode, cpl, mmu index) and drops translations if told. */
 void cpu_state_changed(struct x86_vcpu *cpu, bool flush);
 

@@ -282,6 +282,13 @@ bool mmu_translate_nofault(struct x86_vcpu *cpu, uint64_t linear, uint64_t *gpa)
 	return true;
 }
 
+bool mem_read_physical(struct x86_vcpu *cpu, uint64_t gpa, void *to, unsigned int size)
+{
+	struct slot *slot = gpa_slot(cpu, gpa);
+
+	return slot && (gpa & (PAGE_SIZE - 1)) + size <= PAGE_SIZE && user_read(to, slot_hva(slot, gpa), size) == 0;
+}
+
 /* ---- The translation cache. ---- */
 
 void tlb_flush(struct x86_vcpu *cpu)
@@ -317,7 +324,8 @@ static void hole_raise(struct x86_vcpu *cpu, uint64_t gpa)
 
 static void non_canonical_raise(struct x86_vcpu *cpu, enum segment seg, uint64_t linear)
 {
-	bool stack = linear == LINEAR_BAD_SS || (linear != LINEAR_BAD_GP && seg == SS);
+	/* Only outside of 64-bit mode do the two addresses mean what segment_linear() found. */
+	bool stack = (cpu->mode & MODE_CODE_MASK) == MODE_CODE64 ? seg == SS : linear == LINEAR_BAD_SS;
 
 	exception_raise(cpu, stack ? VECTOR_SS : VECTOR_GP, true, 0);
 }
@@ -740,6 +748,7 @@ void cpu_host_fault(struct x86_vcpu *cpu)
 	cpu->careful = false;
 	cpu->tlb = &cpu->tlbs[cpu->mmu_index];
 	split_unlock(cpu);
+	fpu_leave(cpu); /* fault_handle() has put MXCSR and the x87 control word back for it */
 	tlb_flush(cpu);
 	cpu->stop = STOP_CAREFUL;
 }

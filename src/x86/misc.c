@@ -1,0 +1,29 @@
+/*
+ * Ioctls of one rule each.
+ */
+#include <errno.h>
+
+#include "core/why.h"
+#include "x86/ioctl.h"
+
+/* Set by a guest's kvmclock, which this KVM has not got. */
+int kvmclock_ctrl(struct x86_vcpu *cpu)
+{
+	(void)cpu;
+	return why(-EINVAL, "the guest has no kvmclock");
+}
+
+/* Accepted and without effect where TPR accesses never exit, as on every KVM whose APIC is in the kernel. */
+int tpr_access_reporting(struct x86_vcpu *cpu, struct kvm_tpr_access_ctl *ctl)
+{
+	(void)cpu;
+	if (ctl->flags)
+		return why(-EINVAL, "flags: 0x%x must be 0", ctl->flags);
+	return 0;
+}
+
+int vcpu_enable_cap(struct x86_vcpu *cpu, const struct kvm_enable_cap *cap)
+{
+	(void)cpu;
+	return why(-EINVAL, "cap: %u cannot be enabled on a vCPU", cap->cap);
+}
