@@ -229,7 +229,7 @@ static bool query_answer(struct x86_vcpu *cpu, uint16_t selector, const struct d
 	case QUERY_VERW:
 		return descriptor_code_data(d) && (descriptor_type(d) & 0xa) == 2;
 	case QUERY_LAR:
-		*value = d->low >> 32 & 0xf0ff00;
+		*value = d->low >> 32 & 0xffff00;
 		return query_type_valid(cpu, d, false);
 	default:
 		*value = segment_of(selector, d).limit;
