@@ -1,6 +1,6 @@
 /*
- * The guest's FPU state on the host's unit. While the guest runs, the host's MXCSR is the guest's with all exceptions masked,
- * so its flags accumulate where a processor would keep them. Knows no instruction.
+ * The guest's FPU state on the host's units. Once the guest has used the SSE unit, the host's MXCSR is the guest's with all exceptions
+ * masked until fpu_leave(), so that its flags accumulate where a processor would keep them. Knows no instruction.
  */
 #include <string.h>
 
@@ -14,22 +14,28 @@ static uint32_t mxcsr_for_host(const struct x86_vcpu *cpu)
 	return (cpu->xsave.mxcsr & MXCSR_VALID) | MXCSR_MASKS;
 }
 
+/* The units are taken when the guest first uses them: most stays in the guest are short. */
 void fpu_enter(struct x86_vcpu *cpu)
 {
-	uint32_t guest = mxcsr_for_host(cpu), host = host_mxcsr_get();
+	cpu->host_fpu.sse_used = cpu->host_fpu.x87_used = false;
+}
 
-	cpu->host_fpu.mxcsr = host;
-	if (guest != host)
-		host_mxcsr_set(guest);
+void fpu_sse_take(struct x86_vcpu *cpu)
+{
+	if (cpu->host_fpu.sse_used)
+		return;
+	cpu->host_fpu.mxcsr = host_mxcsr_get();
+	cpu->host_fpu.sse_used = true;
+	host_mxcsr_set(mxcsr_for_host(cpu));
 }
 
 void fpu_leave(struct x86_vcpu *cpu)
 {
-	uint32_t now = host_mxcsr_get();
-
-	cpu->xsave.mxcsr |= now & MXCSR_FLAGS;
-	if (now != cpu->host_fpu.mxcsr)
+	if (cpu->host_fpu.sse_used) {
+		fpu_mxcsr_store(cpu);
 		host_mxcsr_set(cpu->host_fpu.mxcsr);
+		cpu->host_fpu.sse_used = false;
+	}
 	if (cpu->host_fpu.x87_used) {
 		host_x87_environment_set(cpu->host_fpu.x87_environment);
 		cpu->host_fpu.x87_used = false;
@@ -38,12 +44,14 @@ void fpu_leave(struct x86_vcpu *cpu)
 
 void fpu_mxcsr_store(struct x86_vcpu *cpu)
 {
-	cpu->xsave.mxcsr |= host_mxcsr_get() & MXCSR_FLAGS;
+	if (cpu->host_fpu.sse_used)
+		cpu->xsave.mxcsr |= host_mxcsr_get() & MXCSR_FLAGS;
 }
 
 void fpu_mxcsr_load(struct x86_vcpu *cpu)
 {
-	host_mxcsr_set(mxcsr_for_host(cpu));
+	if (cpu->host_fpu.sse_used)
+		host_mxcsr_set(mxcsr_for_host(cpu));
 }
 
 static bool bytes_zero(const void *bytes, size_t size)

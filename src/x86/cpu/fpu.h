@@ -29,7 +29,11 @@ uint64_t fpu_xstate_bv(const struct x86_vcpu *cpu);
 /* Puts components into their initial state. MXCSR is no component's. */
 void fpu_components_init(struct x86_vcpu *cpu, uint64_t components);
 
-/* Inside the guest (between fpu_enter and fpu_leave): brings MXCSR's flags from the host's unit, and brings a new MXCSR there. */
+/*
+ * Inside the guest (between fpu_enter and fpu_leave). _take comes before the first operation that MXCSR concerns: the program's MXCSR
+ * is put away until fpu_leave(). _store brings the flags from the unit, _load brings a new MXCSR there, if it was taken.
+ */
+void fpu_sse_take(struct x86_vcpu *cpu);
 void fpu_mxcsr_store(struct x86_vcpu *cpu);
 void fpu_mxcsr_load(struct x86_vcpu *cpu);
 

@@ -110,6 +110,8 @@ static bool op_run(struct x86_vcpu *cpu, const struct insn *insn, const struct s
 {
 	v128 to = place_old(cpu, op->to, insn->reg), result;
 
+	if (op->result != RESULT_QUIET)
+		fpu_sse_take(cpu);
 	if (op->result == RESULT_QUIET || !(cpu->mode & MODE_SSE_TRAPS))
 		result = op->compute(to, from, insn->extra);
 	else if (!sse_compute_trapping(cpu, insn, op, to, from, &result))

@@ -201,10 +201,23 @@ TEMPLATE bool op_from_mem(struct x86_vcpu *cpu, const struct insn *insn, enum ss
 	return true;
 }
 
+/* The same for operations that MXCSR concerns. */
+TEMPLATE bool float_from_reg(struct x86_vcpu *cpu, const struct insn *insn, enum sse_place to, enum sse_place from, sse_compute *compute)
+{
+	return likely(cpu->host_fpu.sse_used) && op_from_reg(cpu, insn, to, from, compute);
+}
+
+TEMPLATE bool float_from_mem(struct x86_vcpu *cpu, const struct insn *insn, enum sse_place to, unsigned int size, bool aligned, sse_compute *compute)
+{
+	return likely(cpu->host_fpu.sse_used) && op_from_mem(cpu, insn, to, size, aligned, compute);
+}
+
 /* The two handlers of an operation, NAME_reg and NAME_mem. */
 #define SSE_OP_HANDLERS(name, to, from, size, compute) \
 	SSE_HANDLER(name##_reg, sse_run_reg, op_from_reg, to, from, compute) \
 	SSE_HANDLER(name##_mem, sse_run_mem, op_from_mem, to, size, (size) == 16, compute)
-#define XMM_OP_HANDLERS(name, size) SSE_OP_HANDLERS(name, SSE_XMM, SSE_XMM, size, host_##name)
+#define FLOAT_OP_HANDLERS(name, to, from, size, compute) \
+	SSE_HANDLER(name##_reg, sse_run_reg, float_from_reg, to, from, compute) \
+	SSE_HANDLER(name##_mem, sse_run_mem, float_from_mem, to, size, (size) == 16, compute)
 
 #endif

@@ -68,13 +68,13 @@ static inline v128 host_cvttpd2pi(v128 to, v128 from, unsigned int imm)
 	return host_cvttpd2dq(to, from, imm);
 }
 
-#define VECTOR_HANDLERS(NAME, name, size, result) XMM_OP_HANDLERS(name, size)
+#define VECTOR_HANDLERS(NAME, name, size, result) FLOAT_OP_HANDLERS(name, SSE_XMM, SSE_XMM, size, host_##name)
 VECTOR_CONVERSIONS(VECTOR_HANDLERS)
-#define MMX_HANDLERS(NAME, name, to, from, size) SSE_OP_HANDLERS(name, to, from, size, host_##name)
+#define MMX_HANDLERS(NAME, name, to, from, size) FLOAT_OP_HANDLERS(name, to, from, size, host_##name)
 MMX_CONVERSIONS(MMX_HANDLERS)
 #define SCALAR_HANDLERS(NAME, name, to, from, size) \
-	SSE_OP_HANDLERS(name##32, to, from, size ? size : 4, host_##name##32) \
-	SSE_OP_HANDLERS(name##64, to, from, size ? size : 8, host_##name##64)
+	FLOAT_OP_HANDLERS(name##32, to, from, size ? size : 4, host_##name##32) \
+	FLOAT_OP_HANDLERS(name##64, to, from, size ? size : 8, host_##name##64)
 SCALAR_CONVERSIONS(SCALAR_HANDLERS)
 
 enum {

@@ -58,9 +58,9 @@
 	X(UCOMISS, ucomiss, 4) \
 	X(UCOMISD, ucomisd, 8)
 
-#define FLOAT_HANDLERS(NAME, name, size, result, arithmetic) XMM_OP_HANDLERS(name, size)
+#define FLOAT_HANDLERS(NAME, name, size, result, arithmetic) FLOAT_OP_HANDLERS(name, SSE_XMM, SSE_XMM, size, host_##name)
 FLOAT_OPS(FLOAT_HANDLERS)
-#define COMPARE_HANDLERS(NAME, name, size) SSE_OP_HANDLERS(name, SSE_FLAGS, SSE_XMM, size, host_##name)
+#define COMPARE_HANDLERS(NAME, name, size) FLOAT_OP_HANDLERS(name, SSE_FLAGS, SSE_XMM, size, host_##name)
 COMPARE_OPS(COMPARE_HANDLERS)
 
 enum {
