@@ -12,7 +12,7 @@
 #define CR4_PAGING (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_LA57)
 
 /* PAE paging keeps its four top entries in registers, loaded with CR3 (SDM Vol. 3A, 4.4.1). False: reserved bits, #GP. */
-static bool pdptrs_load(struct x86_vcpu *cpu, uint64_t cr3)
+bool pdptrs_load(struct x86_vcpu *cpu, uint64_t cr3)
 {
 	uint64_t entries[4], reserved = ~((UINT64_C(1) << cpu->physical_bits) - 1) | 0x1e6;
 

@@ -75,8 +75,7 @@ static void smi_set(struct x86_vcpu *cpu, const struct kvm_vcpu_events *events)
 {
 	cpu->in_smm = events->smi.smm != 0;
 	cpu->smi_pending = events->smi.pending != 0;
-	if (events->smi.smm)
-		cpu->smm_inside_nmi = events->smi.smm_inside_nmi != 0;
+	cpu->smm_inside_nmi = events->smi.smm && events->smi.smm_inside_nmi;
 	if (cpu->lapic)
 		cpu->init_latched = events->smi.latched_init != 0;
 }

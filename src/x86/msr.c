@@ -215,6 +215,14 @@ static int read_only_set(struct x86_vcpu *cpu, const struct msr_row *row, bool f
 	return refuse(row, value);
 }
 
+/* Not even what it holds. */
+static int refuse_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	(void)cpu;
+	(void)from_host;
+	return refuse(row, value);
+}
+
 static int microcode_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
 {
 	/* A guest writes 0 before it reads the revision. */
@@ -243,14 +251,21 @@ static int mcg_cap_get(struct x86_vcpu *cpu, const struct msr_row *row, bool fro
 /* ---- The table, sorted by index. ---- */
 
 #define TYPE_VARIABLE_COUNT 8
+#define UCODE_REV 0x8b
+
+/* What Linux gives a guest of each vendor. */
+static uint64_t ucode_revision(void)
+{
+	return cpuid_vendor_amd() ? 0x01000065 : UINT64_C(0x100000000);
+}
 
 static const struct msr_row rows[] = {
-	{ 0x0, 2, "p5 machine check", 0, 0, 0, 0, NULL, read_only_set },
+	{ 0x0, 2, "p5 machine check", 0, 0, UINT64_MAX, 0, NULL, refuse_set },
 	{ 0x10, 0, "tsc", 0, 0, 0, LISTED, tsc_get, tsc_set },
 	{ 0x1b, 0, "apic_base", FIELD(apic_base), 0, 0, 0, NULL, apic_base_set },
 	{ 0x34, 0, "smi_count", 0, 0, 0, HOST_ONLY_WRITE, NULL, NULL },
 	{ 0x3b, 0, "tsc_adjust", FIELD(tsc_adjust), 0, 0, LISTED, NULL, tsc_adjust_set },
-	{ 0x8b, 0, "ucode_rev", 0, 0x100000000, 0, LISTED | FEATURE, NULL, microcode_set },
+	{ UCODE_REV, 0, "ucode_rev", 0, 0, 0, LISTED | FEATURE, NULL, microcode_set },
 	{ 0xce, 0, "platform_info", 0, 0x80000000, 0, HOST_ONLY_WRITE | LISTED, platform_info_get, NULL },
 	{ 0xfe, 0, "mtrr_cap", 0, 0x508, 0, 0, NULL, read_only_set },
 	{ 0x10a, 0, "arch_capabilities", 0, 0, 0, HOST_ONLY_WRITE | LISTED | FEATURE, NULL, NULL },
@@ -339,9 +354,7 @@ int msrs_create(struct x86_vcpu *cpu)
 	for (const struct msr_row *row = rows; row < rows + ROWS; row++)
 		for (uint32_t i = 0; i < row_count(row) && !row->field; i++)
 			*value_of(cpu, row, row->index + i) = row->reset;
-	/* All bits of a machine-check bank's CTL are set at reset. */
-	for (uint32_t bank = 0; bank < MCE_BANKS_MAX; bank++)
-		*value_of(cpu, row_find(0x400), 0x400 + 4 * bank) = 0;
+	*value_of(cpu, row_find(UCODE_REV), UCODE_REV) = ucode_revision();
 	return 0;
 }
 
@@ -415,7 +428,7 @@ int msr_write(struct x86_vcpu *cpu, uint32_t index, bool from_host, uint64_t val
 		return refuse(row, value);
 	if (row->set)
 		return row->set(cpu, row, from_host, value);
-	error = row->count ? range_check(cpu, row, index, value) : 0;
+	error = range_check(cpu, row, index, value);
 	if (error)
 		return error;
 	*value_of(cpu, row, index) = value;
@@ -453,7 +466,7 @@ int msr_feature_read(uint32_t index, uint64_t *value)
 
 	if (!row || !(row->flags & FEATURE))
 		return why(-ENOENT, "msr 0x%x: no feature register", index);
-	*value = row->reset;
+	*value = index == UCODE_REV ? ucode_revision() : row->reset;
 	return 0;
 }
 

@@ -112,8 +112,10 @@ static enum next step_careful(struct x86_vcpu *cpu)
 	cpu->stop = STOP_NONE;
 	cpu_step(cpu);
 	split_unlock(cpu);
-	if (cpu->stop == STOP_EXIT)
-		return NEXT_EXIT; /* an MMIO read: what was read so far is kept for the next try */
+	if (cpu->stop == STOP_EXIT) {
+		cpu->stop = STOP_NONE;
+		return NEXT_EXIT; /* of an MMIO read, say: what was read so far is kept for the next try */
+	}
 	cpu->mmio_count = cpu->mmio_done = cpu->mmio_cursor = 0;
 	if (cpu->stop == STOP_EXCEPTION || cpu->stop == STOP_ERROR)
 		cpu->mmio_write_count = 0;
@@ -279,8 +281,7 @@ static enum next step_watched(struct x86_vcpu *cpu)
 			cpu->stop = stop;
 		return next;
 	}
-	if (cpu->stop != STOP_EXIT)
-		cpu->step_open = false;
+	cpu->step_open = false;
 	return NEXT_GO_ON;
 }
 
@@ -421,10 +422,8 @@ static enum next guest_go(struct x86_vcpu *cpu)
 			/* The shadow lasts for one instruction; a new one may begin in it. */
 			cpu->interrupt_shadow = 0;
 			next = watched(cpu) ? step_watched(cpu) : step_careful(cpu);
-			if (cpu->stop == STOP_EXIT || next == NEXT_EXIT) {
-				if (cpu->completion != COMPLETE_NONE)
-					cpu->interrupt_shadow = shadow;
-			}
+			if (next == NEXT_EXIT && cpu->completion != COMPLETE_NONE)
+				cpu->interrupt_shadow = shadow; /* not over yet */
 			if (next != NEXT_GO_ON)
 				return next;
 		} else if (cpu->stop == STOP_CAREFUL) {

@@ -134,8 +134,7 @@ static void pdptrs_read(struct x86_vcpu *cpu)
 	cpu->pdptrs_from_user = false;
 	if (pae_paging(cpu->cr0, cpu->cr4, cpu->efer)) {
 		vcpu_guest_enter(&cpu->vcpu);
-		if (!mem_read_physical(cpu, cpu->cr3 & 0xffffffe0, cpu->pdptr, sizeof cpu->pdptr))
-			memset(cpu->pdptr, 0, sizeof cpu->pdptr);
+		pdptrs_load(cpu, cpu->cr3);
 		vcpu_guest_leave(&cpu->vcpu);
 	}
 }

@@ -387,6 +387,8 @@ bool xcr0_write(struct x86_vcpu *cpu, uint32_t index, uint64_t value);
 uint64_t cr8_read(const struct x86_vcpu *cpu);
 /* PAE paging proper, with its top entries in registers. */
 bool pae_paging(uint64_t cr0, uint64_t cr4, uint64_t efer);
+/* Loads them from the table at `cr3`; false, and the old ones are kept, when there is none or it has reserved bits set. */
+bool pdptrs_load(struct x86_vcpu *cpu, uint64_t cr3);
 /* The XCR0 bits that the guest's CPUID offers. */
 uint64_t xcr0_guest(const struct x86_vcpu *cpu);
 /* Guest memory by its physical address, inside memory slots; the caller has entered the guest (cpu/mmu.c). */
