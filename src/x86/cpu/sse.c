@@ -106,7 +106,7 @@ static const struct sse_op *insn_op(const struct insn *insn)
 	return (const struct sse_op *)(uintptr_t)insn->imm;
 }
 
-static bool op_run(struct x86_vcpu *cpu, const struct insn *insn, const struct sse_op *op, v128 from)
+SSE_STEP bool op_run(struct x86_vcpu *cpu, const struct insn *insn, const struct sse_op *op, v128 from)
 {
 	v128 to = place_old(cpu, op->to, insn->reg), result;
 
@@ -133,7 +133,7 @@ void sse_run_reg(struct x86_vcpu *cpu, const struct insn *insn)
 		insn_next(cpu, insn);
 }
 
-static bool op_run_mem(struct x86_vcpu *cpu, const struct insn *insn)
+SSE_STEP bool op_run_mem(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	const struct sse_op *op = insn_op(insn);
 	v128 from;

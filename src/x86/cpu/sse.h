@@ -172,6 +172,9 @@ TEMPLATE bool vector_store(struct x86_vcpu *cpu, const struct insn *insn, unsign
 bool vector_load_slow(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, bool aligned, v128 *value);
 bool vector_store_slow(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, bool aligned, v128 value);
 
+/* For what handlers call: a tail call is one only when no local's address is known to others, inlined ones' included. */
+#define SSE_STEP static __attribute__((noinline))
+
 /* ---- Handlers. A template says false where nothing was done and `slow` must do it. ---- */
 
 #define SSE_HANDLER(name, slow, template, ...)                                    \

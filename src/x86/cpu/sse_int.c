@@ -285,14 +285,20 @@ TEMPLATE bool blend_mem(struct x86_vcpu *cpu, const struct insn *insn, sse_blend
 
 static sse_blend *const blends[] = { host_pblendvb, host_blendvps, host_blendvpd };
 
-static void blend_mem_slow(struct x86_vcpu *cpu, const struct insn *insn)
+SSE_STEP bool blend_mem_step(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	v128 *to = xmm(cpu, insn->reg), from;
 
 	if (!vector_load_slow(cpu, insn, 16, true, &from))
-		return;
+		return false;
 	*to = blends[insn->extra](*to, from, *xmm(cpu, 0));
-	insn_next(cpu, insn);
+	return true;
+}
+
+static void blend_mem_slow(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	if (blend_mem_step(cpu, insn))
+		insn_next(cpu, insn);
 }
 
 #define BLEND_HANDLERS(name) \

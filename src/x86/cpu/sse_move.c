@@ -115,7 +115,7 @@ TEMPLATE bool store_vector(struct x86_vcpu *cpu, const struct insn *insn, enum s
 	return vector_store(cpu, insn, size, aligned, high ? v128_low(value[1]) : value);
 }
 
-static bool store_vector_slow(struct x86_vcpu *cpu, const struct insn *insn)
+SSE_STEP bool store_vector_slow(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	const struct store *store = (const struct store *)(uintptr_t)insn->imm;
 	v128 value;
@@ -252,7 +252,7 @@ static bool store_integer_decode(struct decoder *d, struct insn *insn, unsigned 
 
 /* ---- MASKMOVQ, MASKMOVDQU: the bytes whose mask has its highest bit set, to DS:rDI. ---- */
 
-static bool masked_store(struct x86_vcpu *cpu, const struct insn *insn, const uint8_t *data, const uint8_t *mask, unsigned int size)
+SSE_STEP bool masked_store(struct x86_vcpu *cpu, const struct insn *insn, const uint8_t *data, const uint8_t *mask, unsigned int size)
 {
 	uint64_t linear = insn_linear(cpu, insn, size, ACCESS_WRITE);
 	unsigned int first = 0, last = size;

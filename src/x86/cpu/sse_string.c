@@ -28,41 +28,34 @@ TEMPLATE void string_run(struct x86_vcpu *cpu, const struct insn *insn, v128 fro
 	flags_arithmetic_set(cpu, result.flags);
 }
 
-TEMPLATE bool string_reg(struct x86_vcpu *cpu, const struct insn *insn, string_compare *compare, enum string_result kind)
-{
-	string_run(cpu, insn, *xmm(cpu, insn->rm), compare, kind);
-	return true;
-}
-
 /* The operand in memory need not be aligned. */
-TEMPLATE bool string_mem(struct x86_vcpu *cpu, const struct insn *insn, string_compare *compare, enum string_result kind)
+SSE_STEP bool string_load(struct x86_vcpu *cpu, const struct insn *insn, v128 *from)
 {
-	v128 from;
-
-	if (!vector_load(cpu, insn, 16, false, &from))
-		return false;
-	string_run(cpu, insn, from, compare, kind);
-	return true;
-}
-
-static bool string_mem_slow(struct x86_vcpu *cpu, const struct insn *insn, string_compare *compare, enum string_result kind)
-{
-	v128 from;
-
-	if (!vector_load_slow(cpu, insn, 16, false, &from))
-		return false;
-	string_run(cpu, insn, from, compare, kind);
-	return true;
+	return vector_load(cpu, insn, 16, false, from) || vector_load_slow(cpu, insn, 16, false, from);
 }
 
 #define STRING_HANDLERS(name, kind) \
-	static void name##_mem_slow(struct x86_vcpu *cpu, const struct insn *insn) \
+	SSE_STEP bool name##_step(struct x86_vcpu *cpu, const struct insn *insn, bool memory) \
 	{ \
-		if (string_mem_slow(cpu, insn, host_##name, kind)) \
+		v128 from; \
+\
+		if (!memory) \
+			from = *xmm(cpu, insn->rm); \
+		else if (!string_load(cpu, insn, &from)) \
+			return false; \
+		string_run(cpu, insn, from, host_##name, kind); \
+		return true; \
+	} \
+	static void name##_reg(struct x86_vcpu *cpu, const struct insn *insn) \
+	{ \
+		if (name##_step(cpu, insn, false)) \
 			insn_next(cpu, insn); \
 	} \
-	SSE_HANDLER(name##_reg, insn_undefined, string_reg, host_##name, kind) \
-	SSE_HANDLER(name##_mem, name##_mem_slow, string_mem, host_##name, kind)
+	static void name##_mem(struct x86_vcpu *cpu, const struct insn *insn) \
+	{ \
+		if (name##_step(cpu, insn, true)) \
+			insn_next(cpu, insn); \
+	}
 STRING_HANDLERS(pcmpistri, STRING_INDEX)
 STRING_HANDLERS(pcmpistrm, STRING_MASK)
 STRING_HANDLERS(pcmpestri, STRING_INDEX)

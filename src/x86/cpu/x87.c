@@ -305,7 +305,7 @@ bool x87_inexact(struct x86_vcpu *cpu, unsigned int reg, const void *a, const vo
 
 typedef bool x87_quick(struct x86_vcpu *cpu, const struct insn *insn, uint8_t operand[10]);
 
-TEMPLATE bool x87_step(struct x86_vcpu *cpu, const struct insn *insn, x87_quick *quick)
+TEMPLATE bool x87_execute(struct x86_vcpu *cpu, const struct insn *insn, x87_quick *quick)
 {
 	uint8_t operand[10];
 
@@ -318,9 +318,13 @@ TEMPLATE bool x87_step(struct x86_vcpu *cpu, const struct insn *insn, x87_quick 
 }
 
 #define X87_HANDLER(name, quick)                                                  \
+	X87_STEP bool name##_step(struct x86_vcpu *cpu, const struct insn *insn)  \
+	{                                                                         \
+		return x87_execute(cpu, insn, quick);                                \
+	}                                                                         \
 	static void name(struct x86_vcpu *cpu, const struct insn *insn)           \
 	{                                                                         \
-		if (x87_step(cpu, insn, quick))                                   \
+		if (name##_step(cpu, insn))                                       \
 			insn_next(cpu, insn);                                     \
 	}
 X87_HANDLER(run_native, quick_none)
@@ -348,7 +352,7 @@ static bool native_store(struct x86_vcpu *cpu, const struct insn *insn)
 	return true;
 }
 
-static bool store_step(struct x86_vcpu *cpu, const struct insn *insn)
+X87_STEP bool store_step(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	const struct x87_op *op = insn_op(insn);
 	uint8_t operand[10];

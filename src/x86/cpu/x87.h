@@ -8,6 +8,9 @@
 #include "x86/cpu/host_x87.h"
 #include "x86/cpu/operand.h"
 
+/* For what handlers call: a tail call is one only when no local's address is known to others, inlined ones' included. */
+#define X87_STEP static __attribute__((noinline))
+
 /* insn->extra is the encoding: opcode (D8 ... DF) and ModRM. */
 static inline uint8_t x87_opcode(const struct insn *insn)
 {

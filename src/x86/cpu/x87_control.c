@@ -91,7 +91,7 @@ static bool operand_write(struct x86_vcpu *cpu, const struct insn *insn, const v
 	return mem_write(cpu, insn, insn_linear(cpu, insn, insn->size, ACCESS_WRITE), from, insn->size);
 }
 
-static bool environment_store(struct x86_vcpu *cpu, const struct insn *insn)
+X87_STEP bool environment_store(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	bool wide = insn->size == ENVIRONMENT32;
 	struct environment environment;
@@ -106,7 +106,7 @@ static bool environment_store(struct x86_vcpu *cpu, const struct insn *insn)
 	return true;
 }
 
-static bool environment_load(struct x86_vcpu *cpu, const struct insn *insn)
+X87_STEP bool environment_load(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	bool wide = insn->size == ENVIRONMENT32;
 	struct environment environment;
@@ -120,7 +120,7 @@ static bool environment_load(struct x86_vcpu *cpu, const struct insn *insn)
 	return true;
 }
 
-static bool state_store(struct x86_vcpu *cpu, const struct insn *insn)
+X87_STEP bool state_store(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	bool wide = insn->size == ENVIRONMENT32 + STATE_REGISTERS;
 	struct environment environment;
@@ -136,7 +136,7 @@ static bool state_store(struct x86_vcpu *cpu, const struct insn *insn)
 	return true;
 }
 
-static bool state_load(struct x86_vcpu *cpu, const struct insn *insn)
+X87_STEP bool state_load(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	bool wide = insn->size == ENVIRONMENT32 + STATE_REGISTERS;
 	struct environment environment;
@@ -153,7 +153,7 @@ static bool state_load(struct x86_vcpu *cpu, const struct insn *insn)
 
 /* ---- Words. ---- */
 
-static bool control_load(struct x86_vcpu *cpu, const struct insn *insn)
+X87_STEP bool control_load(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	uint16_t value;
 
@@ -169,7 +169,7 @@ static bool control_store(struct x86_vcpu *cpu, const struct insn *insn)
 	return mem_write(cpu, insn, insn_linear(cpu, insn, 2, ACCESS_WRITE), &cpu->xsave.fcw, 2);
 }
 
-static bool status_store(struct x86_vcpu *cpu, const struct insn *insn)
+X87_STEP bool status_store(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	uint16_t status = x87_status(cpu);
 

@@ -101,7 +101,7 @@ static bool fast_fxsave(const struct x86_vcpu *cpu, const struct insn *insn)
 	return cpu->efer & EFER_FFXSR && cpu->cpl == 0 && insn->extra & LAYOUT_XMM8;
 }
 
-static bool fxsave_step(struct x86_vcpu *cpu, const struct insn *insn)
+static __attribute__((noinline)) bool fxsave_step(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	unsigned int size = offsetof(struct x86_xsave, xmm) + (fast_fxsave(cpu, insn) ? 0 : xmm_size(insn));
 	struct x86_xsave area;
@@ -191,7 +191,7 @@ static bool mxcsr_save(struct x86_vcpu *cpu, const struct insn *insn, uint64_t l
 }
 
 /* `optimize`: components in their initial state are not written (XSAVEOPT). */
-static bool xsave_step(struct x86_vcpu *cpu, const struct insn *insn, bool optimize)
+static __attribute__((noinline)) bool xsave_step(struct x86_vcpu *cpu, const struct insn *insn, bool optimize)
 {
 	uint64_t requested = components_requested(cpu), in_use, written, linear, present;
 	bool aligned;
@@ -317,7 +317,7 @@ static void ldmxcsr_run(struct x86_vcpu *cpu, const struct insn *insn)
 	mxcsr_changed(cpu, insn);
 }
 
-static bool stmxcsr_step(struct x86_vcpu *cpu, const struct insn *insn)
+static __attribute__((noinline)) bool stmxcsr_step(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	fpu_mxcsr_store(cpu);
 	return mem_write(cpu, insn, insn_linear(cpu, insn, 4, ACCESS_WRITE), &cpu->xsave.mxcsr, 4);
