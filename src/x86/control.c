@@ -137,8 +137,8 @@ uint64_t xcr0_guest(const struct x86_vcpu *cpu)
 
 bool xcr0_write(struct x86_vcpu *cpu, uint32_t index, uint64_t value)
 {
-	/* Bit 0 is always set; that is all a guest without leaf 0xd can have. */
-	if (index != 0 || !(value & XCR0_X87) || value & ~(xcr0_guest(cpu) | XCR0_X87))
+	/* Bit 0 is always set; that is all a guest without leaf 0xd can have. AVX's state includes SSE's (SDM Vol. 1, 13.3). */
+	if (index != 0 || (value & (XCR0_SSE | XCR0_AVX)) == XCR0_AVX || !(value & XCR0_X87) || value & ~(xcr0_guest(cpu) | XCR0_X87))
 		return false;
 	cpu->xcr0 = value;
 	return true;

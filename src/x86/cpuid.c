@@ -37,6 +37,7 @@
 
 /* The XSAVE area: SDM Vol. 1, 13.4. */
 #define XSAVE_BASE 0x240
+#define XSAVE_AVX_SIZE 0x100
 #define XSAVE_PKRU_OFFSET 0xa80
 #define XSAVE_PKRU_SIZE 8
 
@@ -74,7 +75,9 @@ static uint32_t signature(void)
 
 static uint32_t xsave_size(uint64_t xcr0)
 {
-	return xcr0 & XCR0_PKRU ? XSAVE_PKRU_OFFSET + XSAVE_PKRU_SIZE : XSAVE_BASE;
+	if (xcr0 & XCR0_PKRU)
+		return XSAVE_PKRU_OFFSET + XSAVE_PKRU_SIZE;
+	return xcr0 & XCR0_AVX ? XSAVE_BASE + XSAVE_AVX_SIZE : XSAVE_BASE;
 }
 
 /* ---- What is supported. ---- */
@@ -113,6 +116,7 @@ static void add_xsave(struct table *table)
 
 	table_add(table, (struct kvm_cpuid_entry2){ .function = 0xd, .flags = INDEXED, .eax = CPUID_XCR0, .ebx = size, .ecx = size });
 	table_add(table, (struct kvm_cpuid_entry2){ .function = 0xd, .index = 1, .flags = INDEXED, .eax = BIT(0) /* XSAVEOPT */ | BIT(2) /* XGETBV 1 */ });
+	table_add(table, (struct kvm_cpuid_entry2){ .function = 0xd, .index = 2, .flags = INDEXED, .eax = XSAVE_AVX_SIZE, .ebx = XSAVE_BASE });
 	table_add(table, (struct kvm_cpuid_entry2){ .function = 0xd, .index = 9, .flags = INDEXED, .eax = XSAVE_PKRU_SIZE, .ebx = XSAVE_PKRU_OFFSET });
 }
 

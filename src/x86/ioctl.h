@@ -61,7 +61,7 @@ int mp_state_set(struct x86_vcpu *cpu, const struct kvm_mp_state *state);
 
 /* ---- CPUID (cpuid.c). ---- */
 /* The XCR0 bits that a guest can have. */
-#define CPUID_XCR0 (XCR0_X87 | XCR0_SSE | XCR0_PKRU)
+#define CPUID_XCR0 (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_PKRU)
 /* Takes `entries` (malloc'ed, NULL when `count` is 0) over when it succeeds. */
 int cpuid_set(struct x86_vcpu *cpu, struct kvm_cpuid_entry2 *entries, uint32_t count);
 /* Whether the machine's processor, and so the supported table, is AMD's. */

@@ -233,7 +233,8 @@ static int microcode_set(struct x86_vcpu *cpu, const struct msr_row *row, bool f
 
 static int mcg_ctl_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
 {
-	(void)from_host;
+	if (from_host && value == *value_of(cpu, row, row->index))
+		return 0;
 	if (!(cpu->mcg_cap & (1 << 8)) || (value != 0 && value != UINT64_MAX))
 		return refuse(row, value);
 	*value_of(cpu, row, row->index) = value;
@@ -275,7 +276,7 @@ static const struct msr_row rows[] = {
 	{ 0x176, 0, "sysenter_eip", FIELD(sysenter_eip), 0, 0, LISTED, NULL, sysenter_set },
 	{ 0x179, 0, "mcg_cap", 0, 0, 0, 0, mcg_cap_get, read_only_set },
 	{ 0x17a, 0, "mcg_status", 0, 0, 0, LISTED, NULL, NULL },
-	{ 0x17b, 0, "mcg_ctl", 0, 0, 0, 0, NULL, mcg_ctl_set },
+	{ 0x17b, 0, "mcg_ctl", 0, 0, 0, LISTED, NULL, mcg_ctl_set },
 	{ 0x1a0, 0, "misc_enable", 0, 0x1800, 0, LISTED, NULL, NULL },
 	{ 0x1d9, 0, "debugctl", 0, 0, 0, LISTED, NULL, ignore_set },
 	{ 0x1db, 4, "last branch", 0, 0, 0, LISTED, NULL, ignore_set },
@@ -287,6 +288,7 @@ static const struct msr_row rows[] = {
 	{ 0x277, 0, "pat", 0, 0x0007040600070406, 0, LISTED, NULL, pat_set },
 	{ 0x2ff, 0, "mtrr_def_type", 0, 0, 0, 0, NULL, mtrr_default_set },
 	{ 0x400, 4 * MCE_BANKS_MAX, "mc", 0, 0, 0, 0, NULL, NULL },
+	{ 0x6e0, 0, "tsc_deadline", 0, 0, 0, LISTED, NULL, ignore_set }, /* the timer is never in that mode */
 	{ 0xda0, 0, "xss", FIELD(xss), 0, UINT64_MAX, 0, NULL, NULL },
 	{ 0xc0000080, 0, "efer", FIELD(efer), 0, 0, 0, NULL, efer_set },
 	{ 0xc0000081, 0, "star", FIELD(star), 0, 0, LISTED, NULL, NULL },

@@ -84,6 +84,8 @@ int xsave_set(struct x86_vcpu *cpu, const struct kvm_xsave *xsave)
 		memcpy(cpu->xsave.st, area.st, sizeof area.st);
 	if (area.xstate_bv & XCR0_SSE)
 		memcpy(cpu->xsave.xmm, area.xmm, sizeof area.xmm);
+	if (area.xstate_bv & XCR0_AVX)
+		memcpy(cpu->xsave.ymmh, area.ymmh, sizeof area.ymmh);
 	cpu->xsave.mxcsr = area.xstate_bv & (XCR0_SSE | XCR0_AVX) ? area.mxcsr : 0x1f80;
 	if (area.xstate_bv & XCR0_PKRU)
 		cpu->xsave.pkru = area.pkru;

@@ -10,6 +10,7 @@
 static ZydisDecoder decoders[4]; /* by code size, and real mode */
 static const struct decode_row *row_of[ZYDIS_MNEMONIC_MAX_VALUE + 1];
 static const struct decode_row *string_row_of[ZYDIS_MNEMONIC_MAX_VALUE + 1];
+static bool vex_mnemonic[ZYDIS_MNEMONIC_MAX_VALUE + 1];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void rows_add(const struct decode_row **index, const struct decode_row *rows)
@@ -44,6 +45,9 @@ static void decoders_init(void)
 	rows_add(row_of, sse_float_rows);
 	rows_add(row_of, sse_convert_rows);
 	rows_add(row_of, sse_string_rows);
+	rows_add(row_of, avx_rows);
+	for (const struct decode_row *row = avx_rows; row->decode; row++)
+		vex_mnemonic[row->mnemonic] = true;
 	rows_add(string_row_of, string_rows);
 }
 
@@ -97,8 +101,8 @@ static bool decode_operands(struct decoder *d, struct insn *insn)
 		row = string_row_of[d->z.mnemonic];
 	if (!row)
 		return false;
-	/* VEX, EVEX, XOP encodings are not part of x86-64-v2: those of known mnemonics as well are undefined. */
-	if (d->z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+	/* Of the other encodings only the VEX moves of avx.c are there. */
+	if (d->z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && (d->z.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX || !vex_mnemonic[d->z.mnemonic]))
 		return false;
 	/* The first memory operand that the instruction's ModRM (or moffs) gives; hidden ones are stacks and strings. */
 	for (unsigned int i = 0; i < d->z.operand_count && memory < 0; i++)

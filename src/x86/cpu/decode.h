@@ -39,6 +39,7 @@ extern const struct decode_row system_rows[];  /* system.c: privileged, far tran
 extern const struct decode_row x87_rows[];     /* x87.c */
 /* MMX and SSE to SSE4.2, a file each: moves, elements, packed integers, floating point, conversions, string comparison. */
 extern const struct decode_row sse_move_rows[], sse_element_rows[], sse_int_rows[], sse_float_rows[], sse_convert_rows[], sse_string_rows[];
+extern const struct decode_row avx_rows[];    /* avx.c: the VEX encodings that there are */
 extern const struct decode_row xsave_rows[];   /* xsave_insn.c: FXSAVE and the XSAVE family, LDMXCSR */
 
 /* ---- Helpers. ---- */
