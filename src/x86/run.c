@@ -154,6 +154,10 @@ static enum next complete(struct x86_vcpu *cpu)
 	case COMPLETE_IN:
 	case COMPLETE_OUT:
 		io_complete(cpu);
+		if (cpu->mmio_write_count) { /* INS to MMIO */
+			mmio_write_tell(cpu);
+			return NEXT_EXIT;
+		}
 		break;
 	case COMPLETE_RDMSR:
 	case COMPLETE_WRMSR:
@@ -287,11 +291,24 @@ static enum next step_watched(struct x86_vcpu *cpu)
 
 /* ---- Events. ---- */
 
-/* Delivers; on failure cpu->stop says why (an exit, an error, a triple fault). */
+/* Tables or stack of a delivery that are not memory: KVM_INTERNAL_ERROR_DELIVERY_EV, with the event as VMX names it (SDM Vol. 3C, 25.9.3). */
+static void delivery_error(struct x86_vcpu *cpu, enum event_type type, uint8_t vector)
+{
+	static const uint8_t types[] = { [EVENT_EXCEPTION] = 3, [EVENT_EXTERNAL] = 0, [EVENT_NMI] = 2, [EVENT_SOFTWARE] = 4 };
+	struct kvm_run *run = cpu->vcpu.run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = KVM_INTERNAL_ERROR_DELIVERY_EV;
+	run->internal.ndata = 1;
+	run->internal.data[0] = UINT32_C(1) << 31 | (uint32_t)types[type] << 8 | vector;
+	cpu->stop = STOP_EXIT;
+}
+
+/* Delivers; cpu->stop says what else came of it (an exit, an error, a triple fault, the debug trap of a task). */
 static void deliver(struct x86_vcpu *cpu, enum event_type type, uint8_t vector, bool has_error_code, uint32_t error_code)
 {
-	if (event_deliver(cpu, type, vector, has_error_code, error_code, cpu->rip))
-		cpu->stop = STOP_NONE;
+	if (!event_deliver(cpu, type, vector, has_error_code, error_code, cpu->rip) && cpu->stop == STOP_CAREFUL)
+		delivery_error(cpu, type, vector);
 }
 
 static void exception_deliver(struct x86_vcpu *cpu)

@@ -75,7 +75,7 @@ static void tables_write(struct guest *guest)
 void guest_open(struct guest *guest, enum guest_mode mode)
 {
 	struct kvm_userspace_memory_region region = { .memory_size = GUEST_SIZE };
-	struct { struct kvm_cpuid2 head; struct kvm_cpuid_entry2 entries[256]; } cpuid = { .head.nent = 256 };
+	struct kvm_cpuid2 *cpuid = calloc(1, sizeof *cpuid + 256 * sizeof cpuid->entries[0]);
 
 	memset(guest, 0, sizeof *guest);
 	guest->mode = mode;
@@ -94,8 +94,11 @@ void guest_open(struct guest *guest, enum guest_mode mode)
 	must(guest->vcpu >= 0, "KVM_CREATE_VCPU");
 	guest->run = mmap(NULL, (size_t)ioctl(guest->kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE, MAP_SHARED, guest->vcpu, 0);
 	must(guest->run != MAP_FAILED, "mmap of the vCPU");
-	must(ioctl(guest->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid) == 0, "KVM_GET_SUPPORTED_CPUID");
-	must(ioctl(guest->vcpu, KVM_SET_CPUID2, &cpuid) == 0, "KVM_SET_CPUID2");
+	must(cpuid != NULL, "calloc");
+	cpuid->nent = 256;
+	must(ioctl(guest->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) == 0, "KVM_GET_SUPPORTED_CPUID");
+	must(ioctl(guest->vcpu, KVM_SET_CPUID2, cpuid) == 0, "KVM_SET_CPUID2");
+	free(cpuid);
 	tables_write(guest);
 }
 

@@ -78,7 +78,7 @@ static void hypercall_execute(struct x86_vcpu *cpu, const struct insn *insn)
 static void hypercall_patch(struct x86_vcpu *cpu, const struct insn *insn, uint8_t opcode)
 {
 	uint8_t own[3] = { 0x0f, 0x01, opcode };
-	uint64_t linear = mode_is_code64(cpu) ? cpu->rip : (uint32_t)(cpu->seg[CS].base + cpu->rip);
+	uint64_t linear = linear_rip(cpu);
 
 	if (x86_vm(cpu)->disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN) {
 		insn_fault(cpu, insn, VECTOR_UD);

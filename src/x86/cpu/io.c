@@ -274,8 +274,10 @@ static void ins_complete(struct x86_vcpu *cpu)
 		cpu->careful = true;
 		done = ins_store(cpu, count, address);
 		cpu->careful = false;
-		if (!done)
+		if (!done) {
+			cpu->mmio_write_count = 0;
 			return;
+		}
 		index_advance(cpu, RDI, address, string_step(cpu, size) * (int64_t)count);
 		if (cpu->pio.rep)
 			index_advance(cpu, RCX, address, -(int64_t)count);
@@ -286,6 +288,7 @@ static void ins_complete(struct x86_vcpu *cpu)
 
 void io_complete(struct x86_vcpu *cpu)
 {
+	cpu->mmio_write_count = cpu->mmio_write_told = 0;
 	if (cpu->pio.count == 0)
 		return;
 	if (cpu->pio.string)

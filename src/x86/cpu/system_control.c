@@ -114,7 +114,7 @@ static void general_detect(struct x86_vcpu *cpu)
 	run->exit_reason = KVM_EXIT_DEBUG;
 	run->debug.arch.exception = VECTOR_DB;
 	run->debug.arch.pad = 0;
-	run->debug.arch.pc = mode_is_code64(cpu) ? cpu->rip : (uint32_t)(cpu->seg[CS].base + cpu->rip);
+	run->debug.arch.pc = linear_rip(cpu);
 	run->debug.arch.dr6 = DR6_BD | DR6_FIXED;
 	run->debug.arch.dr7 = cpu->guest_debug.arch.debugreg[7];
 	cpu->stop = STOP_DEBUG;

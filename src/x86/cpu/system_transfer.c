@@ -191,7 +191,7 @@ static void breakpoint_run(struct x86_vcpu *cpu, const struct insn *insn)
 	}
 	run->exit_reason = KVM_EXIT_DEBUG;
 	run->debug.arch.exception = VECTOR_BP;
-	run->debug.arch.pc = mode_is_code64(cpu) ? cpu->rip : (uint32_t)(cpu->seg[CS].base + cpu->rip);
+	run->debug.arch.pc = linear_rip(cpu);
 	cpu->stop = STOP_DEBUG;
 }
 
