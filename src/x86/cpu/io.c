@@ -38,6 +38,18 @@ static bool port_allowed(struct x86_vcpu *cpu, const struct insn *insn, uint16_t
 
 /* ---- The exit. ---- */
 
+/* I/O breakpoints, where CR4.DE gives them their meaning: SDM Vol. 3B, 17.2.4. */
+static void port_watch(struct x86_vcpu *cpu, uint16_t port, unsigned int size)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		unsigned int length = (cpu->debug_dr7 >> (18 + 4 * i) & 3) + 1;
+		uint64_t from = cpu->debug_dr[i] & ~(uint64_t)(length - 1);
+
+		if (cpu->debug_dr7 >> (2 * i) & 3 && (cpu->debug_dr7 >> (16 + 4 * i) & 3) == 2 && port < from + length && from < (uint64_t)port + size)
+			cpu->debug_hit |= UINT64_C(1) << i;
+	}
+}
+
 static void port_exit(struct x86_vcpu *cpu, bool out, uint16_t port, unsigned int size, unsigned int count)
 {
 	struct kvm_run *run = cpu->vcpu.run;
@@ -56,6 +68,8 @@ static void port_exit(struct x86_vcpu *cpu, bool out, uint16_t port, unsigned in
 	cpu->mmio_count = cpu->mmio_done = cpu->mmio_cursor = 0;
 	cpu->completion = out ? COMPLETE_OUT : COMPLETE_IN;
 	cpu->stop = STOP_EXIT;
+	if (unlikely(cpu->debug_dr7 & 0xff) && cpu->cr4 & CR4_DE)
+		port_watch(cpu, port, size);
 }
 
 /* ---- IN and OUT. ---- */
@@ -158,7 +172,7 @@ static void outs_run(struct x86_vcpu *cpu, const struct insn *insn)
 	uint16_t port = (uint16_t)cpu->gpr[RDX];
 	enum segment seg = (enum segment)insn->seg;
 	bool rep = insn->flags & INSN_REP;
-	uint32_t value = 0;
+	uint64_t value = 0;
 
 	insn_sync(cpu, insn);
 	if (rep && count == 0) {
