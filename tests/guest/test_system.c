@@ -420,6 +420,36 @@ static void debugging(void)
 	guest_close(&guest);
 }
 
+/* I/O breakpoints trap behind the instruction, where CR4.DE lets them. */
+static void port_breakpoints(void)
+{
+	struct kvm_debugregs debugregs = { .db[0] = 0xf0, .dr6 = 0xffff0ff0, .dr7 = 0x60401 }; /* two bytes */
+	struct kvm_sregs sregs;
+	struct outcome outcome;
+	struct guest guest;
+
+	open64(&guest);
+	for (unsigned int enabled = 0; enabled < 2; enabled++) {
+		if (ioctl(guest.vcpu, KVM_GET_SREGS, &sregs))
+			exit(1);
+		sregs.cr4 |= enabled ? 8 : 0;
+		if (ioctl(guest.vcpu, KVM_SET_SREGS, &sregs) || ioctl(guest.vcpu, KVM_SET_DEBUGREGS, &debugregs))
+			exit(1);
+		outcome = RUN(&guest, 0, "\xe6\xf2\xe6\xf1\x90\xf4");
+		check(exits_io(&guest, KVM_EXIT_IO_OUT, 0xf2, 1, 1), "exit %u", outcome.exit);
+		outcome = guest_continue(&guest);
+		check(exits_io(&guest, KVM_EXIT_IO_OUT, 0xf1, 1, 1), "exit %u", outcome.exit);
+		outcome = guest_continue(&guest);
+		check_equal(outcome.exit, KVM_EXIT_HLT);
+		check_equal(outcome.vector, enabled ? 1 : -1);
+		check_equal(outcome.rip, enabled ? GUEST_CODE + 4 : GUEST_CODE + 6);
+	}
+	if (ioctl(guest.vcpu, KVM_GET_DEBUGREGS, &debugregs))
+		exit(1);
+	check_equal(debugregs.dr6, 0xffff0ff1);
+	guest_close(&guest);
+}
+
 /* ---- Interrupt shadows: where a window opens, and where TF traps. ---- */
 
 static void shadows(void)
@@ -504,6 +534,7 @@ int main(void)
 	hypercalls();
 	msr_exits();
 	debugging();
+	port_breakpoints();
 	shadows();
 	priorities();
 	undefined();

@@ -124,7 +124,7 @@ static void monitor_run(struct x86_vcpu *cpu, const struct insn *insn)
 
 static void alignment_flag_set(struct x86_vcpu *cpu, const struct insn *insn, bool value)
 {
-	if (cpu->cpl != 0 || !cpuid_has(cpu, 7, 0, RBX, 20)) {
+	if (cpu->cpl != 0) {
 		insn_fault(cpu, insn, VECTOR_UD);
 		return;
 	}
@@ -181,6 +181,20 @@ enum plain {
 	PLAIN_CLTS, PLAIN_SWAPGS, PLAIN_SYSCALL, PLAIN_SYSRET, PLAIN_SYSENTER, PLAIN_SYSEXIT,
 };
 
+/* Whether the guest's CPUID has the instruction. It stays what it is while code runs (api.rst, KVM_SET_CPUID2). */
+static bool plain_exists(const struct x86_vcpu *cpu, enum plain which)
+{
+	switch (which) {
+	case PLAIN_STAC:
+	case PLAIN_CLAC:
+		return cpuid_has(cpu, 7, 0, RBX, 20);
+	case PLAIN_RDTSCP:
+		return cpuid_has(cpu, 0x80000001, 0, RDX, 27);
+	default:
+		return true;
+	}
+}
+
 static bool plain_decode(struct decoder *d, struct insn *insn, unsigned int argument)
 {
 	static const struct {
@@ -213,10 +227,9 @@ static bool plain_decode(struct decoder *d, struct insn *insn, unsigned int argu
 		[PLAIN_SYSEXIT] = { sysexit_run, INSN_ENDS_BLOCK },
 	};
 
-	(void)d;
 	insn->run = plain[argument].run;
 	insn->flags |= plain[argument].flags;
-	return true;
+	return plain_exists(d->cpu, argument);
 }
 
 /* MOV to and from segment, control and debug registers; other MOVs are integer instructions. */

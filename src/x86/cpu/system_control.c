@@ -314,10 +314,6 @@ static void invpcid_run(struct x86_vcpu *cpu, const struct insn *insn)
 	uint64_t type = mode_is_code64(cpu) ? cpu->gpr[insn->reg] : (uint32_t)cpu->gpr[insn->reg], descriptor[2];
 
 	insn_sync(cpu, insn);
-	if (!cpuid_has(cpu, 7, 0, RBX, 10)) {
-		insn_fault(cpu, insn, VECTOR_UD);
-		return;
-	}
 	if (!privilege_check(cpu, insn) || !mem_read(cpu, insn, insn_linear(cpu, insn, 16, ACCESS_READ), descriptor, 16))
 		return;
 	if (type > 3 || descriptor[0] >> 12 || (type < 2 && descriptor[0] && !(cpu->cr4 & CR4_PCIDE)) ||
@@ -335,5 +331,5 @@ bool page_invalidate_decode(struct decoder *d, struct insn *insn, unsigned int a
 	insn->run = argument ? invpcid_run : invlpg_run;
 	if (argument)
 		insn->reg = decode_gpr(d->op[0].reg.value);
-	return decode_is_memory(d, argument);
+	return decode_is_memory(d, argument) && (!argument || cpuid_has(d->cpu, 7, 0, RBX, 10));
 }

@@ -109,10 +109,6 @@ void tsc_read_run(struct x86_vcpu *cpu, const struct insn *insn)
 
 void tsc_read_pid_run(struct x86_vcpu *cpu, const struct insn *insn)
 {
-	if (!cpuid_has(cpu, 0x80000001, 0, RDX, 27)) {
-		insn_fault(cpu, insn, VECTOR_UD);
-		return;
-	}
 	if (!tsc_allowed(cpu, insn))
 		return;
 	edx_eax_set(cpu, x86_tsc_read(cpu));
@@ -122,10 +118,6 @@ void tsc_read_pid_run(struct x86_vcpu *cpu, const struct insn *insn)
 
 static void pid_run(struct x86_vcpu *cpu, const struct insn *insn)
 {
-	if (!cpuid_has(cpu, 7, 0, RCX, 22)) {
-		insn_fault(cpu, insn, VECTOR_UD);
-		return;
-	}
 	cpu->gpr[insn->reg] = (uint32_t)cpu->tsc_aux;
 	insn_next(cpu, insn);
 }
@@ -135,7 +127,7 @@ bool pid_decode(struct decoder *d, struct insn *insn, unsigned int argument)
 	(void)argument;
 	insn->reg = decode_gpr(d->op[0].reg.value);
 	insn->run = pid_run;
-	return true;
+	return cpuid_has(d->cpu, 7, 0, RCX, 22);
 }
 
 /* RDPMC: there are no performance counters. */

@@ -12,7 +12,7 @@ static void transferred(struct x86_vcpu *cpu, uint64_t flags_before)
 {
 	if (!(cpu->debug_dr7 & 0xff))
 		cpu->rflags &= ~(uint64_t)FLAG_RF;
-	if (cpu->stop == STOP_NONE && (cpu->rflags ^ flags_before) & (FLAG_IF | FLAG_TF | FLAG_RF))
+	if (cpu->stop == STOP_NONE && (cpu->rflags & (FLAG_TF | FLAG_RF) || cpu->rflags & ~flags_before & FLAG_IF))
 		cpu->stop = STOP_EVENT;
 }
 
@@ -88,11 +88,15 @@ bool far_return_decode(struct decoder *d, struct insn *insn, unsigned int argume
 
 static void interrupt_return_run(struct x86_vcpu *cpu, const struct insn *insn)
 {
+	uint64_t flags = cpu->rflags;
+
 	insn_sync(cpu, insn);
 	if (!interrupt_return(cpu, insn->size, insn_end(cpu, insn)))
 		return;
+	transferred(cpu, flags);
+	if (cpu->nmi.masked && cpu->stop == STOP_NONE)
+		cpu->stop = STOP_EVENT;
 	cpu->nmi.masked = false;
-	transferred(cpu, ~cpu->rflags);
 }
 
 bool interrupt_return_decode(struct decoder *d, struct insn *insn, unsigned int argument)
@@ -285,7 +289,7 @@ void sysret_run(struct x86_vcpu *cpu, const struct insn *insn)
 	if (!privilege_check(cpu, insn))
 		return;
 	/* Intel faults here, at level 0; AMD at the target, at level 3. */
-	if (code64 && cpu_is_intel(cpu) && !address_canonical(cpu, target)) {
+	if (code64 && !address_canonical(cpu, target) && cpu_is_intel(cpu)) {
 		insn_fault_code(cpu, insn, VECTOR_GP, 0);
 		return;
 	}
@@ -295,7 +299,7 @@ void sysret_run(struct x86_vcpu *cpu, const struct insn *insn)
 		flags_set(cpu, flags | FLAG_IF);
 	cpu->rip = code64 ? target : (uint32_t)target;
 	flat_segments_set(cpu, (uint16_t)(selector + (code64 ? 16 : 0)), (uint16_t)(selector + 8), 3, code64);
-	cpu->stop = STOP_EVENT;
+	transferred(cpu, flags);
 }
 
 /* On AMD processors SYSENTER and SYSEXIT are for legacy mode only. */
@@ -343,5 +347,4 @@ void sysexit_run(struct x86_vcpu *cpu, const struct insn *insn)
 	cpu->rip = code64 ? rip : (uint32_t)rip;
 	cpu->gpr[RSP] = code64 ? rsp : (uint32_t)rsp;
 	flat_segments_set(cpu, (uint16_t)(selector + (code64 ? 32 : 16)), (uint16_t)(selector + (code64 ? 40 : 24)), 3, code64);
-	cpu->stop = STOP_EVENT;
 }
