@@ -77,57 +77,82 @@ static bool exits_io(const struct guest *guest, unsigned int direction, unsigned
 
 /* ---- The tour. ---- */
 
-static void tour_port(struct guest *guest)
+struct tour {
+	struct guest guest;
+	uint8_t next_in, next_out;
+};
+
+static void tour_port(struct tour *tour)
 {
-	static uint8_t next_in = 0xa0, next_out;
+	struct guest *guest = &tour->guest;
 	unsigned int size = guest->run->io.size * guest->run->io.count;
 	uint8_t *data = io_data(guest);
 
 	for (unsigned int i = 0; i < size; i++) {
 		if (guest->run->io.direction == KVM_EXIT_IO_IN)
-			data[i] = next_in++;
+			data[i] = tour->next_in++;
 		else
-			check_equal(data[i], next_out++);
+			check_equal(data[i], tour->next_out++);
 	}
 }
 
-static void tour(void)
+static void debug_set(struct guest *guest, uint32_t control, uint64_t dr7)
+{
+	struct kvm_guest_debug debug = { .control = control, .arch.debugreg[7] = dr7 };
+
+	check(ioctl(guest->vcpu, KVM_SET_GUEST_DEBUG, &debug) == 0, "KVM_SET_GUEST_DEBUG");
+}
+
+static void tour_prepare(struct guest *guest, bool step)
 {
 	struct kvm_regs regs = { .rip = CODE_BASE, .rflags = 2 };
 	struct kvm_sregs sregs;
-	struct guest guest;
-	uint32_t value;
 
-	guest_open(&guest, GUEST_64);
-	if (guest_map(&guest) != CODE_TABLES)
+	guest_open(guest, GUEST_64);
+	if (guest_map(guest) != CODE_TABLES)
 		exit(1);
-	memset(guest.memory, 0, 0x9000);
-	memcpy(guest.memory + CODE_BASE, system_code_begin, (size_t)(system_code_end - system_code_begin));
-	if (ioctl(guest.vcpu, KVM_GET_SREGS, &sregs))
+	memset(guest->memory, 0, 0x9000);
+	memcpy(guest->memory + CODE_BASE, system_code_begin, (size_t)(system_code_end - system_code_begin));
+	if (ioctl(guest->vcpu, KVM_GET_SREGS, &sregs))
 		exit(1);
 	sregs.cs.base = 0;
 	sregs.cs.selector = 0;
-	if (ioctl(guest.vcpu, KVM_SET_SREGS, &sregs))
+	if (ioctl(guest->vcpu, KVM_SET_SREGS, &sregs))
 		exit(1);
-	regs_set(&guest, &regs);
-	for (;;) {
-		struct outcome outcome = guest_continue(&guest);
+	regs_set(guest, &regs);
+	if (step)
+		debug_set(guest, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0);
+}
+
+/* Once as it comes, once with a debugger that looks at each instruction. */
+static void tour(bool step)
+{
+	struct tour tour = { .next_in = 0xa0 };
+	struct guest *guest = &tour.guest;
+	unsigned int steps = 0;
+	uint32_t value;
+
+	for (tour_prepare(guest, step);;) {
+		struct outcome outcome = guest_continue(guest);
 
 		if (!outcome.error && outcome.exit == KVM_EXIT_SET_TPR)
+			continue;
+		if (!outcome.error && step && outcome.exit == KVM_EXIT_DEBUG && steps++ < 10000)
 			continue;
 		if (outcome.error || outcome.exit != KVM_EXIT_IO) {
 			check(false, "exit %u, errno %d, at 0x%llx", outcome.exit, outcome.error, (unsigned long long)outcome.regs.rip);
 			break;
 		}
-		memcpy(&value, io_data(&guest), 4);
-		if (guest.run->io.port == PORT_DATA)
-			tour_port(&guest);
-		else if (guest.run->io.port == PORT_FAILED)
-			check(false, "system_code.S:%u: rip 0x%llx", value, (unsigned long long)outcome.regs.rip);
-		else if (guest.run->io.port == PORT_DONE)
+		memcpy(&value, io_data(guest), 4);
+		if (guest->run->io.port == PORT_DATA)
+			tour_port(&tour);
+		else if (guest->run->io.port == PORT_FAILED)
+			check(false, "system_code.S:%u: rip 0x%llx, step %d", value, (unsigned long long)outcome.regs.rip, step);
+		else if (guest->run->io.port == PORT_DONE)
 			break;
 	}
-	guest_close(&guest);
+	check(!step || steps > 1500, "%u steps", steps);
+	guest_close(guest);
 }
 
 /* ---- Ports. ---- */
@@ -381,13 +406,6 @@ static void msr_exits(void)
 
 /* ---- Debugging. ---- */
 
-static void debug_set(struct guest *guest, uint32_t control, uint64_t dr7)
-{
-	struct kvm_guest_debug debug = { .control = control, .arch.debugreg[7] = dr7 };
-
-	check(ioctl(guest->vcpu, KVM_SET_GUEST_DEBUG, &debug) == 0, "KVM_SET_GUEST_DEBUG");
-}
-
 static void debugging(void)
 {
 	struct outcome outcome;
@@ -526,7 +544,8 @@ static void undefined(void)
 
 int main(void)
 {
-	tour();
+	tour(false);
+	tour(true);
 	ports();
 	port_strings();
 	port_string_faults();
