@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/kick.h"
 #include "core/names.h"
 #include "core/object.h"
 #include "core/why.h"
@@ -39,11 +40,13 @@ long call_ioctl(int fd, unsigned int cmd, unsigned long arg)
 		return -EBADF;
 	if (__builtin_expect(why_enabled, 0))
 		why_clear();
+	kick_call_enter();
 	result = object_call(object, cmd, arg);
 	if (__builtin_expect(call_trace != NULL, 0))
 		call_trace(fd, object->ops->kind, cmd, arg, result);
 	if (__builtin_expect(why_enabled, 0) && result < 0 && result != -EINTR)
 		refusal_print(object->ops->kind, cmd, result);
 	object_put(object);
+	kick_call_leave();
 	return result;
 }

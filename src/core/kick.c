@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,10 +36,19 @@ void kick_wait(struct kick *kick, uint64_t deadline_ns)
 	atomic_store(&kick->sleeping, 0);
 }
 
+/* What the program blocks while its mask is replaced; whether the thread is in a call; what was put back in it. */
+static _Thread_local const sigset_t *_Atomic blocked_outside __attribute__((tls_model("initial-exec")));
+static _Thread_local _Atomic bool in_call __attribute__((tls_model("initial-exec")));
+static _Thread_local _Atomic bool any_held __attribute__((tls_model("initial-exec")));
+static _Thread_local sigset_t held __attribute__((tls_model("initial-exec")));
+
 void kick_thread_enter(struct kick *kick)
 {
 	atomic_store_explicit(&current, kick, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
+	/* One that came since the call began, while it waited for the vCPU, say. */
+	if (__builtin_expect(atomic_load_explicit(&any_held, memory_order_relaxed), 0))
+		kick_set(kick, REQUEST_SIGNAL);
 }
 
 void kick_thread_leave(struct kick *kick)
@@ -47,10 +58,51 @@ void kick_thread_leave(struct kick *kick)
 	atomic_store_explicit(&current, NULL, memory_order_relaxed);
 }
 
-void kick_thread_signalled(void)
+void kick_thread_blocked(const sigset_t *blocked)
 {
+	atomic_store_explicit(&blocked_outside, blocked, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+void kick_call_enter(void)
+{
+	atomic_store_explicit(&in_call, true, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Lets in what was put back. Its handlers run here, with no lock held. */
+static void held_release(void)
+{
+	sigset_t set = held;
+
+	sigemptyset(&held);
+	atomic_store_explicit(&any_held, false, memory_order_relaxed);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void kick_call_leave(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&in_call, false, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (__builtin_expect(atomic_load_explicit(&any_held, memory_order_relaxed), 0))
+		held_release();
+}
+
+bool kick_signal_hold(int signal)
+{
+	const sigset_t *outside = atomic_load_explicit(&blocked_outside, memory_order_relaxed);
 	struct kick *kick = atomic_load_explicit(&current, memory_order_relaxed);
 
+	if (!atomic_load_explicit(&in_call, memory_order_relaxed))
+		return false;
 	if (kick)
 		kick_set(kick, REQUEST_SIGNAL);
+	if (!outside || sigismember(outside, signal) != 1) {
+		if (!atomic_load_explicit(&any_held, memory_order_relaxed))
+			sigemptyset(&held);
+		sigaddset(&held, signal);
+		atomic_store_explicit(&any_held, true, memory_order_relaxed);
+	}
+	return true;
 }

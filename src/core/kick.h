@@ -5,6 +5,7 @@
 #ifndef ANYKVM_CORE_KICK_H
 #define ANYKVM_CORE_KICK_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,12 +31,22 @@ void kick_wait(struct kick *kick, uint64_t deadline_ns);
 
 /*
  * Says that this thread is inside KVM_RUN with that kick word (NULL: no longer). A signal handler that the program installed
- * and that runs meanwhile sets REQUEST_SIGNAL.
+ * and that comes meanwhile sets REQUEST_SIGNAL.
  */
 void kick_thread_enter(struct kick *kick);
 void kick_thread_leave(struct kick *kick);
 
-/* Called by the signal face (src/shim) from its wrapper around the program's handlers. Async-signal-safe. */
-void kick_thread_signalled(void);
+/*
+ * A call of ours is the kernel's to the program: its signal handlers run behind it, never in its middle, where they would find locks
+ * held. A signal that comes meanwhile is put back (kick_signal_hold) and let in at the end. Calls do not nest.
+ */
+void kick_call_enter(void);
+void kick_call_leave(void);
+
+/* In a handler: whether this thread is in a call. If so the signal must be made pending again; it is noted and ends KVM_RUN. */
+bool kick_signal_hold(int signal);
+
+/* KVM_SET_SIGNAL_MASK: what the program blocks outside this run (NULL: the mask is not replaced). Such a signal stays pending behind it. */
+void kick_thread_blocked(const sigset_t *blocked);
 
 #endif

@@ -102,6 +102,16 @@ void fault_handlers_install(void)
 	pthread_once(&once, handlers_install);
 }
 
+void fault_handlers_renew(void)
+{
+	struct sigaction now;
+
+	fault_handlers_install();
+	fault_action(SIGSEGV, NULL, &now);
+	if (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != fault_handle)
+		handlers_install();
+}
+
 void fault_guard_push(struct fault_guard *guard)
 {
 	guard->outer = innermost;

@@ -43,6 +43,8 @@ void fault_guard_pop(struct fault_guard *guard);
 
 /* Installs the SIGSEGV and SIGBUS handlers once per process, keeping what was there for faults that are not ours. */
 void fault_handlers_install(void);
+/* The same when somebody has put handlers of his own in their place since, as test frameworks do. */
+void fault_handlers_renew(void);
 
 /* The signal face (src/shim): the function that installs handlers for real, and the place where the program's own SIGSEGV and
  * SIGBUS actions are kept while ours are installed. */

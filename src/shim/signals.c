@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
 
 #include "core/kick.h"
 #include "core/user.h"
@@ -46,11 +49,25 @@ void signals_init(void)
 	pthread_atfork(lock_take, lock_release, lock_release);
 }
 
+/* It becomes pending again, and stays blocked from here on: the call's end lets it in, unless the program itself blocks it. */
+static void signal_put_back(int signal, siginfo_t *info, void *context)
+{
+	int error = errno;
+
+	sigaddset(&((ucontext_t *)context)->uc_sigmask, signal);
+	syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), signal, info);
+	errno = error;
+}
+
 static void handler_run(int signal, siginfo_t *info, void *context)
 {
 	const struct sigaction *action = &handlers[signal].action[atomic_load(&handlers[signal].current) & 1];
 
-	kick_thread_signalled();
+	/* One that an instruction of ours raised cannot wait: nothing would have changed when it comes again. */
+	if (!(info->si_code > 0 && info->si_code != SI_KERNEL && (signal == SIGFPE || signal == SIGILL || signal == SIGTRAP)) && kick_signal_hold(signal)) {
+		signal_put_back(signal, info, context);
+		return;
+	}
 	if (action->sa_flags & SA_SIGINFO)
 		action->sa_sigaction(signal, info, context);
 	else

@@ -564,13 +564,17 @@ static void signal_mask_enter(struct x86_vcpu *cpu, sigset_t *old)
 	for (int signal = 1; signal <= 64; signal++)
 		if (cpu->vcpu.signal_mask >> (signal - 1) & 1)
 			sigaddset(&mask, signal);
-	pthread_sigmask(SIG_SETMASK, &mask, old);
+	pthread_sigmask(SIG_BLOCK, NULL, old);
+	kick_thread_blocked(old);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 static void signal_mask_leave(struct x86_vcpu *cpu, const sigset_t *old)
 {
-	if (cpu->vcpu.signal_mask_set)
-		pthread_sigmask(SIG_SETMASK, old, NULL);
+	if (!cpu->vcpu.signal_mask_set)
+		return;
+	pthread_sigmask(SIG_SETMASK, old, NULL);
+	kick_thread_blocked(NULL);
 }
 
 /* The way out of every run: what KVM stores whatever the result. */

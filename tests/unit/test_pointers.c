@@ -25,8 +25,6 @@ static const struct {
 	{ "GET_EMULATED_CPUID", SYSTEM, KVM_GET_EMULATED_CPUID },
 	{ "SET_USER_MEMORY_REGION", VM, KVM_SET_USER_MEMORY_REGION },
 	{ "GET_DIRTY_LOG", VM, KVM_GET_DIRTY_LOG },
-	{ "GET_CLOCK", VM, KVM_GET_CLOCK },
-	{ "SET_CLOCK", VM, KVM_SET_CLOCK },
 	{ "ENABLE_CAP", VM, KVM_ENABLE_CAP },
 	{ "X86_SET_MSR_FILTER", VM, KVM_X86_SET_MSR_FILTER },
 	{ "GET_REGS", VCPU, KVM_GET_REGS }, { "SET_REGS", VCPU, KVM_SET_REGS },
@@ -124,7 +122,6 @@ static void test_read_only(void **state)
 	assert_int_equal(ioctl(m->vcpu, KVM_SET_REGS, page), 0);
 	assert_int_equal(ioctl_error(m->vcpu, KVM_GET_REGS, page), EFAULT);
 	assert_int_equal(ioctl_error(m->vcpu, KVM_GET_SREGS, page), EFAULT);
-	assert_int_equal(ioctl_error(m->vm, KVM_GET_CLOCK, page), EFAULT);
 	munmap(page, 0x1000);
 }
 

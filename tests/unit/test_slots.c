@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "core/why.h"
+#include "core/user.h"
 #include "vm/vm.h"
 
 #define HVA UINT64_C(0x100000000)
@@ -330,6 +331,7 @@ static void test_log_manual(void **state)
 	struct vm *vm = *state;
 	uint64_t bits[4] = { 0 }, mask[4] = { 0 }, generation;
 
+	fault_handlers_renew(); /* cmocka has its own for each test */
 	vm->dirty_log_manual = true;
 	assert_int_equal(region(vm, 0, LOG, 0, 200 << PAGE_SHIFT, HVA), 0);
 	mark(vm, 1);

@@ -332,9 +332,8 @@ static void non_canonical_raise(struct x86_vcpu *cpu, enum segment seg, uint64_t
 
 static bool linear_check(struct x86_vcpu *cpu, enum segment seg, uint64_t linear, unsigned int size)
 {
-	bool code64 = (cpu->mode & MODE_CODE_MASK) == MODE_CODE64;
-
-	if (code64 ? linear_canonical(cpu, linear) && linear_canonical(cpu, linear + size - 1) : !(linear >> 63))
+	/* In compatibility mode too the tables may lie above 4 GiB. */
+	if (cpu->mode & MODE_LONG ? linear_canonical(cpu, linear) && linear_canonical(cpu, linear + size - 1) : !(linear >> 63))
 		return true;
 	non_canonical_raise(cpu, seg, linear);
 	return false;
@@ -495,6 +494,25 @@ static bool access_place(struct x86_vcpu *cpu, const struct request *request, co
 	return true;
 }
 
+/* SDM Vol. 3A, table 6-7: what the x87 environments and extended reals want is not their size. */
+static unsigned int alignment_of(unsigned int size)
+{
+	switch (size) {
+	case 10: return 8;
+	case 14: case 94: return 2;
+	case 28: case 108: return 4;
+	default: return size & (size - 1) || size > 16 ? 1 : size;
+	}
+}
+
+static bool alignment_check(struct x86_vcpu *cpu, uint64_t linear, unsigned int alignment)
+{
+	if (likely(!(cpu->mode & MODE_ALIGN)) || !(linear & (alignment - 1)))
+		return true;
+	exception_raise(cpu, VECTOR_AC, true, 0);
+	return false;
+}
+
 /* Any size up to a page: at most two pages. Both are translated before either is touched. */
 static bool access_linear(struct x86_vcpu *cpu, struct request *request, uint64_t linear, void *data, unsigned int size)
 {
@@ -503,7 +521,7 @@ static bool access_linear(struct x86_vcpu *cpu, struct request *request, uint64_
 
 	if (request->insn)
 		insn_sync(cpu, request->insn);
-	if (!linear_check(cpu, request->seg, linear, size))
+	if (!linear_check(cpu, request->seg, linear, size) || (!request->system && !alignment_check(cpu, linear, alignment_of(size))))
 		return false;
 	if (first > size)
 		first = size;
@@ -524,27 +542,6 @@ static bool access_linear(struct x86_vcpu *cpu, struct request *request, uint64_
 	return true;
 }
 
-/* SDM Vol. 3A, table 6-7: what the x87 environments and extended reals want is not their size. */
-static unsigned int alignment_of(unsigned int size)
-{
-	switch (size) {
-	case 10: return 8;
-	case 14: case 94: return 2;
-	case 28: case 108: return 4;
-	default: return size & (size - 1) || size > 16 ? 1 : size;
-	}
-}
-
-static bool alignment_check(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear, unsigned int size)
-{
-	if (likely(!(cpu->mode & MODE_ALIGN)) || !(linear & (alignment_of(size) - 1)))
-		return true;
-	if (insn)
-		insn_sync(cpu, insn);
-	exception_raise(cpu, VECTOR_AC, true, 0);
-	return false;
-}
-
 static struct request request_make(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, enum tlb_access access)
 {
 	return (struct request){ .insn = insn, .seg = seg, .walk = { .access = access, .user = cpu->cpl == 3 } };
@@ -554,14 +551,14 @@ bool mem_read_slow(struct x86_vcpu *cpu, const struct insn *insn, enum segment s
 {
 	struct request request = request_make(cpu, insn, seg, TLB_READ);
 
-	return alignment_check(cpu, insn, linear, size) && access_linear(cpu, &request, linear, to, size);
+	return access_linear(cpu, &request, linear, to, size);
 }
 
 bool mem_write_slow(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, uint64_t linear, const void *from, unsigned int size)
 {
 	struct request request = request_make(cpu, insn, seg, TLB_WRITE);
 
-	return alignment_check(cpu, insn, linear, size) && access_linear(cpu, &request, linear, (void *)from, size);
+	return access_linear(cpu, &request, linear, (void *)from, size);
 }
 
 bool mem_read_system(struct x86_vcpu *cpu, uint64_t linear, void *to, unsigned int size)
@@ -592,6 +589,12 @@ bool mem_write_privilege(struct x86_vcpu *cpu, uint64_t linear, const void *from
 	return access_linear(cpu, &request, linear, (void *)from, size);
 }
 
+bool mem_address_check(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, uint64_t linear, unsigned int size, unsigned int alignment)
+{
+	insn_sync(cpu, insn);
+	return linear_check(cpu, seg, linear, size) && alignment_check(cpu, linear, alignment);
+}
+
 bool mem_probe(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, uint64_t linear, unsigned int size, enum access access)
 {
 	struct request request = request_make(cpu, insn, seg, access == ACCESS_READ ? TLB_READ : TLB_WRITE);
@@ -616,7 +619,7 @@ void *mem_atomic(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear,
 
 		request = request_make(cpu, insn, (enum segment)insn->seg, TLB_WRITE);
 		insn_sync(cpu, insn);
-		if (!alignment_check(cpu, insn, linear, size) || !linear_check(cpu, request.seg, linear, size) ||
+		if (!linear_check(cpu, request.seg, linear, size) || !alignment_check(cpu, linear, size) ||
 		    !place_find(cpu, &request.walk, linear, &place))
 			return NULL;
 		if (crosses || !place.host) {
