@@ -80,6 +80,11 @@ void decode_memory(const struct decoder *d, const ZydisDecodedOperand *op, struc
 
 	insn->seg = decode_segment(op->mem.segment);
 	insn->disp = op->mem.disp.has_displacement ? op->mem.disp.value : 0;
+	/* Zydis 4.0 gives R13D for SIB's "no base" (SDM Vol. 2A, table 2-3) when REX.B and a 32-bit address size come together. */
+	if (base == ZYDIS_REGISTER_R13D && d->z.raw.modrm.mod == 0) {
+		base = ZYDIS_REGISTER_NONE;
+		insn->disp = d->z.raw.disp.value;
+	}
 	if (base == ZYDIS_REGISTER_RIP || base == ZYDIS_REGISTER_EIP) {
 		insn->disp += (int64_t)d->next; /* RIP-relative: SDM Vol. 2A, 2.2.1.6 */
 		insn->base = GPR_ZERO;
@@ -154,7 +159,8 @@ bool decode_insn(struct x86_vcpu *cpu, uint64_t rip, const uint8_t *bytes, unsig
 		return false;
 	if (!ZYAN_SUCCESS(status)) {
 		insn->run = status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || status == ZYDIS_STATUS_NO_MORE_DATA ? insn_too_long : insn_undefined;
-		insn->length = 1;
+		/* All that was looked at belongs to it: a block is good as long as its bytes are the same. */
+		insn->length = (uint8_t)(available < ZYDIS_MAX_INSTRUCTION_LENGTH ? available : ZYDIS_MAX_INSTRUCTION_LENGTH);
 		insn->flags |= INSN_ENDS_BLOCK;
 		return true;
 	}

@@ -47,12 +47,23 @@ static inline __attribute__((always_inline)) uint64_t insn_linear(struct x86_vcp
 	return address_complex(cpu, insn, address, size, access);
 }
 
+/* Whether the memory operand is so aligned, be its address allowed or not. */
+static inline bool insn_aligned(const struct x86_vcpu *cpu, const struct insn *insn, unsigned int alignment)
+{
+	bool based = (cpu->mode & MODE_CODE_MASK) != MODE_CODE64 || insn->seg >= FS;
+
+	return !((insn_effective(cpu, insn) + (based ? cpu->seg[insn->seg].base : 0)) & (alignment - 1));
+}
+
 /* ---- The slow paths (mmu.c). `seg` only chooses between #GP and #SS. Any size up to 4096. ---- */
 bool mem_read_slow(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, uint64_t linear, void *to, unsigned int size);
 bool mem_write_slow(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, uint64_t linear, const void *from, unsigned int size);
 
 /* Checks that a write (or read) of the range would not fault, without doing it: for instructions with several stores. */
 bool mem_probe(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, uint64_t linear, unsigned int size, enum access access);
+
+/* Checks the addresses alone, which comes before paging: canonical (allowed by the segment), aligned where alignment is checked (#AC). */
+bool mem_address_check(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, uint64_t linear, unsigned int size, unsigned int alignment);
 
 /* Implicit supervisor accesses: descriptor tables, TSS, the stack of an exception. cpu->rip is exact already. */
 bool mem_read_system(struct x86_vcpu *cpu, uint64_t linear, void *to, unsigned int size);

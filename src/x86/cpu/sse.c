@@ -74,13 +74,15 @@ void mmx_begin(struct x86_vcpu *cpu)
 
 /* ---- Memory. ---- */
 
+/* SDM Vol. 3A, 6.15, #GP: not on a 16-byte boundary. That is seen before the address is found to be beyond its segment. */
 static bool vector_address(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, bool aligned, enum access access, uint64_t *linear)
 {
+	if (aligned && !insn_aligned(cpu, insn, 16)) {
+		insn_fault_code(cpu, insn, VECTOR_GP, 0);
+		return false;
+	}
 	*linear = insn_linear(cpu, insn, size, access);
-	if (!aligned || !(*linear & 15))
-		return true;
-	insn_fault_code(cpu, insn, VECTOR_GP, 0); /* SDM Vol. 3A, 6.15, #GP: not on a 16-byte boundary */
-	return false;
+	return true;
 }
 
 bool vector_load_slow(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, bool aligned, v128 *value)

@@ -254,19 +254,16 @@ static bool store_integer_decode(struct decoder *d, struct insn *insn, unsigned 
 
 SSE_STEP bool masked_store(struct x86_vcpu *cpu, const struct insn *insn, const uint8_t *data, const uint8_t *mask, unsigned int size)
 {
-	uint64_t linear = insn_linear(cpu, insn, size, ACCESS_WRITE);
-	unsigned int first = 0, last = size;
+	uint64_t linear = insn_linear(cpu, insn, 8, ACCESS_WRITE);
 
-	while (first < size && !(mask[first] & 0x80))
-		first++;
-	if (first == size)
-		return true;
-	while (!(mask[last - 1] & 0x80))
-		last--;
-	/* All or nothing, should the bytes lie in two pages. */
-	if (!mem_probe(cpu, insn, (enum segment)insn->seg, linear + first, last - first, ACCESS_WRITE))
+	/* All or nothing, should it lie in two pages. A mask of zeros faults as well: that is the processor's choice. */
+	if (!mem_address_check(cpu, insn, (enum segment)insn->seg, linear, 8, 8) ||
+	    !mem_probe(cpu, insn, (enum segment)insn->seg, linear, 8, ACCESS_WRITE))
 		return false;
-	for (unsigned int i = first; i < last; i++)
+	linear = insn_linear(cpu, insn, size, ACCESS_WRITE);
+	if (!mem_probe(cpu, insn, (enum segment)insn->seg, linear, size, ACCESS_WRITE))
+		return false;
+	for (unsigned int i = 0; i < size; i++)
 		if (mask[i] & 0x80 && !mem_write(cpu, insn, linear + i, &data[i], 1))
 			return false;
 	return true;
@@ -278,15 +275,14 @@ static void masked_store_xmm(struct x86_vcpu *cpu, const struct insn *insn)
 		insn_next(cpu, insn);
 }
 
+/* Becomes MMX before it may fault: processors do it in that order. */
 static void masked_store_mmx(struct x86_vcpu *cpu, const struct insn *insn)
 {
-	unsigned int top = x87_top(cpu);
-
-	if (!mmx_check(cpu, insn) ||
-	    !masked_store(cpu, insn, cpu->xsave.st[(insn->reg - top) & 7], cpu->xsave.st[(insn->rm - top) & 7], 8))
+	if (!mmx_check(cpu, insn))
 		return;
 	mmx_begin(cpu);
-	insn_next(cpu, insn);
+	if (masked_store(cpu, insn, cpu->xsave.st[insn->reg], cpu->xsave.st[insn->rm], 8))
+		insn_next(cpu, insn);
 }
 
 /* `argument`: whether of XMM registers. */

@@ -136,6 +136,21 @@ static void native_run(struct x86_vcpu *cpu, const struct insn *insn, void *oper
 
 /* ---- Operands in memory. ---- */
 
+/* That so much of the operand could be accessed. */
+static bool operand_probe(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, enum access access)
+{
+	uint64_t linear = insn_linear(cpu, insn, size, access);
+
+	return mem_address_check(cpu, insn, (enum segment)insn->seg, linear, size, size) &&
+	       mem_probe(cpu, insn, (enum segment)insn->seg, linear, size, access);
+}
+
+/* An extended real is accessed in two parts: the first may fault where the second is not even canonical. */
+static bool extended_probe(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear, enum access access)
+{
+	return tlb_lookup(cpu, access == ACCESS_READ ? TLB_READ : TLB_WRITE, linear, 10) || operand_probe(cpu, insn, 8, access);
+}
+
 static bool operand_read(struct x86_vcpu *cpu, const struct insn *insn, uint8_t operand[10])
 {
 	unsigned int size = insn_op(insn)->size;
@@ -146,7 +161,7 @@ static bool operand_read(struct x86_vcpu *cpu, const struct insn *insn, uint8_t 
 	case 2: return mem_read(cpu, insn, linear, operand, 2);
 	case 4: return mem_read(cpu, insn, linear, operand, 4);
 	case 8: return mem_read(cpu, insn, linear, operand, 8);
-	default: return mem_read(cpu, insn, linear, operand, 10);
+	default: return extended_probe(cpu, insn, linear, ACCESS_READ) && mem_read(cpu, insn, linear, operand, 10);
 	}
 }
 
@@ -159,8 +174,17 @@ static bool operand_write(struct x86_vcpu *cpu, const struct insn *insn, const u
 	case 2: return mem_write(cpu, insn, linear, operand, 2);
 	case 4: return mem_write(cpu, insn, linear, operand, 4);
 	case 8: return mem_write(cpu, insn, linear, operand, 8);
-	default: return mem_write(cpu, insn, linear, operand, 10);
+	default: return extended_probe(cpu, insn, linear, ACCESS_WRITE) && mem_write(cpu, insn, linear, operand, 10);
 	}
+}
+
+static bool operand_writable(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	unsigned int size = insn_op(insn)->size;
+
+	return size == 10 ? operand_probe(cpu, insn, 8, ACCESS_WRITE) &&
+			    mem_probe(cpu, insn, (enum segment)insn->seg, insn_linear(cpu, insn, 10, ACCESS_WRITE), 10, ACCESS_WRITE)
+			  : operand_probe(cpu, insn, size, ACCESS_WRITE);
 }
 
 /* ---- The quick ways. ---- */
@@ -345,7 +369,7 @@ static bool native_store(struct x86_vcpu *cpu, const struct insn *insn)
 	native_execute(cpu, insn, operand, &state);
 	/* An inexact result is stored in any case; the other exceptions, when not masked, keep it from being stored. */
 	raised = state.status & ~state.control & (X87_FLAGS & ~X87_STATUS_PE);
-	if (!raised && !operand_write(cpu, insn, operand))
+	if (!(raised ? operand_writable(cpu, insn) : operand_write(cpu, insn, operand)))
 		return false;
 	state_set(cpu, &state);
 	x87_pointers_set(cpu, insn);

@@ -80,15 +80,34 @@ static unsigned int environment_unpack(struct environment *environment, bool wid
 	return 7 * size;
 }
 
-/* insn->size is the size of the operand in memory. */
+/* insn->size is the size of the operand in memory. Its first word is looked at first, then its last byte. */
+static bool operand_linear_probe(struct x86_vcpu *cpu, const struct insn *insn, enum access access, uint64_t *linear)
+{
+	unsigned int alignment = insn->size == ENVIRONMENT16 || insn->size == ENVIRONMENT16 + STATE_REGISTERS ? 2 : 4;
+	enum segment seg = (enum segment)insn->seg;
+
+	*linear = insn_linear(cpu, insn, insn->size, access);
+	if (likely(tlb_lookup(cpu, access == ACCESS_READ ? TLB_READ : TLB_WRITE, *linear, insn->size)))
+		return true;
+	*linear = insn_linear(cpu, insn, alignment, access);
+	if (!mem_address_check(cpu, insn, seg, *linear, alignment, alignment) || !mem_probe(cpu, insn, seg, *linear, alignment, access))
+		return false;
+	*linear = insn_linear(cpu, insn, insn->size, access);
+	return mem_probe(cpu, insn, seg, *linear + insn->size - 1, 1, access);
+}
+
 static bool operand_read(struct x86_vcpu *cpu, const struct insn *insn, void *to)
 {
-	return mem_read(cpu, insn, insn_linear(cpu, insn, insn->size, ACCESS_READ), to, insn->size);
+	uint64_t linear;
+
+	return operand_linear_probe(cpu, insn, ACCESS_READ, &linear) && mem_read(cpu, insn, linear, to, insn->size);
 }
 
 static bool operand_write(struct x86_vcpu *cpu, const struct insn *insn, const void *from)
 {
-	return mem_write(cpu, insn, insn_linear(cpu, insn, insn->size, ACCESS_WRITE), from, insn->size);
+	uint64_t linear;
+
+	return operand_linear_probe(cpu, insn, ACCESS_WRITE, &linear) && mem_write(cpu, insn, linear, from, insn->size);
 }
 
 X87_STEP bool environment_store(struct x86_vcpu *cpu, const struct insn *insn)

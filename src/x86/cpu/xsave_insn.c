@@ -10,7 +10,7 @@
 #include "x86/cpu/operand.h"
 
 #define FXSAVE_SIZE 512
-#define XSAVE_HEADER_SIZE 64
+#define XSAVE_HEADER_END 576
 #define XCR0_MXCSR (XCR0_SSE | XCR0_AVX) /* MXCSR goes with either of them */
 
 /* insn->extra: what the mode and the prefix say about the layout. */
@@ -73,14 +73,14 @@ static void mxcsr_changed(struct x86_vcpu *cpu, const struct insn *insn)
 	insn_done(cpu, insn, STOP_NONE);
 }
 
-static uint64_t area_linear(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, unsigned int alignment, enum access access, bool *aligned)
+/* The area's address; false when it is not aligned. */
+static bool area_linear(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, unsigned int alignment, enum access access, uint64_t *linear)
 {
-	uint64_t linear = insn_linear(cpu, insn, size, access);
-
-	*aligned = !(linear & (alignment - 1));
-	if (!*aligned)
-		insn_fault_code(cpu, insn, VECTOR_GP, 0);
-	return linear;
+	*linear = insn_linear(cpu, insn, size, access);
+	if (likely(insn_aligned(cpu, insn, alignment)))
+		return true;
+	insn_fault_code(cpu, insn, VECTOR_GP, 0);
+	return false;
 }
 
 static bool area_read(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear, void *to, unsigned int size)
@@ -93,7 +93,33 @@ static bool area_write(struct x86_vcpu *cpu, const struct insn *insn, uint64_t l
 	return mem_write(cpu, insn, linear, from, size);
 }
 
+/*
+ * Whether the area's byte at `offset` can be accessed, before anything else is. An area that lies in two pages may fault in either:
+ * processors look at the end of an FXSAVE area first, and at the start of an XSAVE area, then at its header.
+ */
+static bool area_probe(struct x86_vcpu *cpu, const struct insn *insn, unsigned int offset, enum access access)
+{
+	uint64_t linear = 0;
+
+	operand_linear(cpu, insn, PATH_SLOW, offset, 1, access, &linear);
+	return tlb_lookup(cpu, access == ACCESS_READ ? TLB_READ : TLB_WRITE, linear, 1) ||
+	       mem_probe(cpu, insn, (enum segment)insn->seg, linear, 1, access);
+}
+
 /* ---- FXSAVE, FXRSTOR. ---- */
+
+/* Unlike others, these see that an address is not canonical, or its dwords not aligned (#AC), before they see that the area is not. */
+static bool fxsave_linear(struct x86_vcpu *cpu, const struct insn *insn, enum access access, uint64_t *linear)
+{
+	enum segment seg = (enum segment)insn->seg;
+
+	*linear = insn_linear(cpu, insn, FXSAVE_SIZE, access);
+	if (likely(tlb_lookup(cpu, access == ACCESS_READ ? TLB_READ : TLB_WRITE, *linear, FXSAVE_SIZE) && !(*linear & 15)))
+		return true;
+	return mem_address_check(cpu, insn, seg, insn_linear(cpu, insn, 4, access), 4, 4) &&
+	       area_linear(cpu, insn, FXSAVE_SIZE, 16, access, linear) && mem_address_check(cpu, insn, seg, *linear, FXSAVE_SIZE, 1) &&
+	       area_probe(cpu, insn, FXSAVE_SIZE - 1, access);
+}
 
 /* EFER.FFXSR: at CPL 0 in 64-bit mode the XMM registers are left out (AMD APM Vol. 2, 11.4.4). */
 static bool fast_fxsave(const struct x86_vcpu *cpu, const struct insn *insn)
@@ -106,10 +132,8 @@ static __attribute__((noinline)) bool fxsave_step(struct x86_vcpu *cpu, const st
 	unsigned int size = offsetof(struct x86_xsave, xmm) + (fast_fxsave(cpu, insn) ? 0 : xmm_size(insn));
 	struct x86_xsave area;
 	uint64_t linear;
-	bool aligned;
 
-	linear = area_linear(cpu, insn, FXSAVE_SIZE, 16, ACCESS_WRITE, &aligned);
-	if (!aligned)
+	if (!fxsave_linear(cpu, insn, ACCESS_WRITE, &linear))
 		return false;
 	fpu_mxcsr_store(cpu);
 	x87_pack(cpu, insn, &area);
@@ -130,10 +154,8 @@ static void fxrstor_run(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	struct x86_xsave area;
 	uint64_t linear;
-	bool aligned;
 
-	linear = area_linear(cpu, insn, FXSAVE_SIZE, 16, ACCESS_READ, &aligned);
-	if (!aligned || !area_read(cpu, insn, linear, &area, FXSAVE_SIZE))
+	if (!fxsave_linear(cpu, insn, ACCESS_READ, &linear) || !area_read(cpu, insn, linear, &area, FXSAVE_SIZE))
 		return;
 	if (area.mxcsr & ~MXCSR_VALID) {
 		insn_fault_code(cpu, insn, VECTOR_GP, 0);
@@ -194,10 +216,10 @@ static bool mxcsr_save(struct x86_vcpu *cpu, const struct insn *insn, uint64_t l
 static __attribute__((noinline)) bool xsave_step(struct x86_vcpu *cpu, const struct insn *insn, bool optimize)
 {
 	uint64_t requested = components_requested(cpu), in_use, written, linear, present;
-	bool aligned;
 
-	linear = area_linear(cpu, insn, FXSAVE_SIZE + XSAVE_HEADER_SIZE, 64, ACCESS_WRITE, &aligned);
-	if (!aligned || !area_read(cpu, insn, linear + offsetof(struct x86_xsave, xstate_bv), &present, sizeof present))
+	if (!area_linear(cpu, insn, XSAVE_HEADER_END, 64, ACCESS_WRITE, &linear) || !area_probe(cpu, insn, 0, ACCESS_WRITE) ||
+	    !area_probe(cpu, insn, XSAVE_HEADER_END - 1, ACCESS_WRITE) ||
+	    !area_read(cpu, insn, linear + offsetof(struct x86_xsave, xstate_bv), &present, sizeof present))
 		return false;
 	fpu_mxcsr_store(cpu);
 	in_use = fpu_xstate_bv(cpu);
@@ -241,10 +263,10 @@ static bool xrstor_valid(const struct x86_vcpu *cpu, const struct x86_xsave *are
 static bool xrstor_read(struct x86_vcpu *cpu, const struct insn *insn, struct x86_xsave *area, uint64_t requested)
 {
 	uint64_t linear;
-	bool aligned;
 
-	linear = area_linear(cpu, insn, FXSAVE_SIZE + XSAVE_HEADER_SIZE, 64, ACCESS_READ, &aligned);
-	if (!aligned || !area_read(cpu, insn, linear, area, FXSAVE_SIZE + XSAVE_HEADER_SIZE))
+	if (!area_linear(cpu, insn, XSAVE_HEADER_END, 64, ACCESS_READ, &linear) || !area_probe(cpu, insn, 0, ACCESS_READ) ||
+	    !area_probe(cpu, insn, FXSAVE_SIZE, ACCESS_READ) ||
+	    !area_read(cpu, insn, linear, area, XSAVE_HEADER_END))
 		return false;
 	for (unsigned int i = 0; i < sizeof plain_components / sizeof *plain_components; i++) {
 		struct piece piece = piece_of(insn, plain_components[i]);
