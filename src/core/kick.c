@@ -39,15 +39,14 @@ void kick_wait(struct kick *kick, uint64_t deadline_ns)
 /* What the program blocks while its mask is replaced; whether the thread is in a call; what was put back in it. */
 static _Thread_local const sigset_t *_Atomic blocked_outside __attribute__((tls_model("initial-exec")));
 static _Thread_local _Atomic bool in_call __attribute__((tls_model("initial-exec")));
-static _Thread_local _Atomic bool any_held __attribute__((tls_model("initial-exec")));
-static _Thread_local sigset_t held __attribute__((tls_model("initial-exec")));
+static _Thread_local _Atomic uint64_t held __attribute__((tls_model("initial-exec"))); /* bit n - 1: signal n */
 
 void kick_thread_enter(struct kick *kick)
 {
 	atomic_store_explicit(&current, kick, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 	/* One that came since the call began, while it waited for the vCPU, say. */
-	if (__builtin_expect(atomic_load_explicit(&any_held, memory_order_relaxed), 0))
+	if (__builtin_expect(atomic_load_explicit(&held, memory_order_relaxed) != 0, 0))
 		kick_set(kick, REQUEST_SIGNAL);
 }
 
@@ -70,23 +69,34 @@ void kick_call_enter(void)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Lets in what was put back. Its handlers run here, with no lock held. */
-static void held_release(void)
+static void signals_let_in(uint64_t signals)
 {
-	sigset_t set = held;
+	sigset_t set;
 
-	sigemptyset(&held);
-	atomic_store_explicit(&any_held, false, memory_order_relaxed);
+	sigemptyset(&set);
+	for (int signal = 1; signal <= 64; signal++)
+		if (signals >> (signal - 1) & 1)
+			sigaddset(&set, signal);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/*
+ * What was put back is taken over before handlers can run again, and let in when they can: one that runs in between and makes calls
+ * of its own must not let it in, for the end of a handler brings the signal mask of its beginning back.
+ */
 void kick_call_leave(void)
 {
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&in_call, false, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-	if (__builtin_expect(atomic_load_explicit(&any_held, memory_order_relaxed), 0))
-		held_release();
+	uint64_t signals;
+
+	do {
+		signals = atomic_load_explicit(&held, memory_order_relaxed) ? atomic_exchange_explicit(&held, 0, memory_order_relaxed) : 0;
+		atomic_signal_fence(memory_order_seq_cst);
+		atomic_store_explicit(&in_call, false, memory_order_relaxed);
+		atomic_signal_fence(memory_order_seq_cst);
+		if (__builtin_expect(signals != 0, 0))
+			signals_let_in(signals);
+		/* One that came between the two steps above. */
+	} while (__builtin_expect(atomic_load_explicit(&held, memory_order_relaxed) != 0, 0));
 }
 
 bool kick_signal_hold(int signal)
@@ -98,11 +108,7 @@ bool kick_signal_hold(int signal)
 		return false;
 	if (kick)
 		kick_set(kick, REQUEST_SIGNAL);
-	if (!outside || sigismember(outside, signal) != 1) {
-		if (!atomic_load_explicit(&any_held, memory_order_relaxed))
-			sigemptyset(&held);
-		sigaddset(&held, signal);
-		atomic_store_explicit(&any_held, true, memory_order_relaxed);
-	}
+	if (!outside || sigismember(outside, signal) != 1)
+		atomic_fetch_or_explicit(&held, UINT64_C(1) << (signal - 1), memory_order_relaxed);
 	return true;
 }
