@@ -62,7 +62,7 @@ HANDLER_SLOW(alu_slow, alu, insn->extra % ALU_OPS, insn->size, insn->extra / ALU
 
 TEMPLATE enum step alu_locked(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_op op, unsigned int size)
 {
-	int64_t left, right = insn->reg == GPR_ZERO ? (int64_t)insn->imm : gpr_get(cpu, insn->reg, size);
+	int64_t left, right = insn->extra / ALU_OPS == FORM_MI ? (int64_t)insn->imm : gpr_get(cpu, insn->reg, size);
 	uint32_t carry = alu_carry_in(cpu, op);
 	struct locked locked;
 	uint64_t seen;
@@ -123,13 +123,11 @@ bool alu_decode(struct decoder *d, struct insn *insn, unsigned int op)
 {
 	enum form form = decode_form(d, insn);
 
+	insn->extra = op + ALU_OPS * form; /* for alu_slow() and alu_locked() */
 	if (insn->flags & INSN_LOCK) {
-		if (form == FORM_MI)
-			insn->reg = GPR_ZERO;
 		insn->run = form == FORM_MR || form == FORM_MI ? alu_locked_handlers[op][insn->size] : NULL;
 		return insn->run;
 	}
-	insn->extra = op + ALU_OPS * form; /* for alu_slow() */
 	insn->run = alu_handlers[op][insn->size][form];
 	if (form == FORM_RR && insn->reg == insn->rm && (op == ALU_XOR || op == ALU_SUB) && insn->size >= 4)
 		insn->run = insn->size == 4 ? alu_zero_4 : alu_zero_8;

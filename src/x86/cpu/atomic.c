@@ -108,6 +108,14 @@ static bool decode_by_form(struct decoder *d, struct insn *insn, insn_fn *const 
 	return true;
 }
 
+bool atomic_exchange_registers(struct insn *insn, uint8_t reg, uint8_t rm)
+{
+	insn->reg = reg;
+	insn->rm = rm;
+	insn->run = exchange_handlers[insn->size][0];
+	return true;
+}
+
 bool atomic_exchange_decode(struct decoder *d, struct insn *insn, unsigned int argument)
 {
 	(void)argument;

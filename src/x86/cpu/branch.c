@@ -25,10 +25,16 @@ TEMPLATE bool canonical_surely(uint64_t address)
 	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
 }
 
-/* Whether RIP may become `target`; raises #GP if not. */
+/* Whether RIP may become `target`. */
+static bool target_valid(const struct x86_vcpu *cpu, uint64_t target)
+{
+	return code64(cpu) ? canonical(cpu, target) : target <= cpu->seg[CS].limit;
+}
+
+/* Raises #GP if it may not. */
 static bool target_check(struct x86_vcpu *cpu, const struct insn *insn, uint64_t target)
 {
-	if (code64(cpu) ? canonical(cpu, target) : target <= cpu->seg[CS].limit)
+	if (target_valid(cpu, target))
 		return true;
 	insn_fault_code(cpu, insn, VECTOR_GP, 0);
 	return false;
@@ -50,7 +56,7 @@ static void jump_64(struct x86_vcpu *cpu, const struct insn *insn)
 }
 
 /* In any mode, to any target. */
-static void jump_slow(struct x86_vcpu *cpu, const struct insn *insn)
+static __attribute__((noinline)) void jump_slow(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	uint64_t target = target_direct(cpu, insn);
 
@@ -58,7 +64,7 @@ static void jump_slow(struct x86_vcpu *cpu, const struct insn *insn)
 		cpu->rip = target;
 }
 
-static void jump_conditional_slow(struct x86_vcpu *cpu, const struct insn *insn)
+static __attribute__((noinline)) void jump_conditional_slow(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	if (flags_condition(cpu, insn->extra))
 		jump_slow(cpu, insn);
@@ -173,7 +179,7 @@ static bool loop_decode(struct decoder *d, struct insn *insn, unsigned int op)
 
 enum target { TARGET_DIRECT, TARGET_REGISTER, TARGET_MEMORY };
 
-/* The target and whether RIP may become it; on the fast path (64-bit code) direct ones have been checked. */
+/* The target; on the fast path (64-bit code) only if RIP may surely become it: direct ones have been checked. */
 TEMPLATE enum step target_get(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum target kind, uint64_t *target)
 {
 	unsigned int size = path == PATH_FAST ? 8 : insn->size;
@@ -190,7 +196,7 @@ TEMPLATE enum step target_get(struct x86_vcpu *cpu, const struct insn *insn, enu
 	*target = (uint64_t)value & size_mask(size);
 	if (path == PATH_FAST)
 		return kind == TARGET_DIRECT || canonical_surely(*target) ? STEP_NEXT : STEP_SLOW;
-	return target_check(cpu, insn, *target) ? STEP_NEXT : STEP_LEAVE;
+	return STEP_NEXT;
 }
 
 TEMPLATE enum step jump_indirect(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum target kind)
@@ -198,9 +204,21 @@ TEMPLATE enum step jump_indirect(struct x86_vcpu *cpu, const struct insn *insn, 
 	uint64_t target;
 	enum step step = target_get(cpu, insn, path, kind, &target);
 
+	if (step == STEP_NEXT && path == PATH_SLOW && !target_check(cpu, insn, target))
+		return STEP_LEAVE;
 	if (step == STEP_NEXT)
 		cpu->rip = target;
 	return step;
+}
+
+/* As target_check(), for CALL: a stack that faults comes before a bad target. */
+static bool call_target_check(struct x86_vcpu *cpu, const struct insn *insn, uint64_t target)
+{
+	uint64_t rsp = stack_pointer(cpu, -(int64_t)insn->size);
+
+	if (target_valid(cpu, target))
+		return true;
+	return mem_probe(cpu, insn, SS, stack_linear(cpu, rsp, insn->size, ACCESS_WRITE), insn->size, ACCESS_WRITE) && target_check(cpu, insn, target);
 }
 
 TEMPLATE enum step call(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum target kind)
@@ -210,6 +228,8 @@ TEMPLATE enum step call(struct x86_vcpu *cpu, const struct insn *insn, enum path
 
 	if (step != STEP_NEXT)
 		return step;
+	if (path == PATH_SLOW && !call_target_check(cpu, insn, target))
+		return STEP_LEAVE;
 	if (path == PATH_FAST)
 		step = stack_store(cpu, insn, path, STACK_64, 8, kind == TARGET_DIRECT ? (uint64_t)insn->disp : insn_end(cpu, insn), &rsp);
 	else
@@ -229,7 +249,7 @@ TEMPLATE enum step call(struct x86_vcpu *cpu, const struct insn *insn, enum path
 			slow(cpu, insn);                                          \
 	}
 #define BRANCH_SLOW(name, template, ...)                                          \
-	static void name(struct x86_vcpu *cpu, const struct insn *insn)           \
+	static __attribute__((noinline)) void name(struct x86_vcpu *cpu, const struct insn *insn) \
 	{                                                                         \
 		(void)template(cpu, insn, PATH_SLOW, __VA_ARGS__);                \
 	}

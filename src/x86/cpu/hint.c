@@ -14,10 +14,21 @@ static void nop(struct x86_vcpu *cpu, const struct insn *insn)
 /* Memory operands of these are neither read nor checked. */
 bool nop_decode(struct decoder *d, struct insn *insn, unsigned int argument)
 {
-	(void)d;
 	(void)argument;
+	/* Opcode 0F 0D is a prefetch, of memory only. */
+	if (d->z.opcode_map == ZYDIS_OPCODE_MAP_0F && d->z.opcode == 0x0d && d->z.raw.modrm.mod == 3)
+		return false;
 	insn->run = nop;
 	return true;
+}
+
+/* F3 90; with REX.B it is the XCHG of R8 and rAX that 90 then is, its prefix without a meaning. */
+bool pause_decode(struct decoder *d, struct insn *insn, unsigned int argument)
+{
+	if (!(d->z.attributes & ZYDIS_ATTRIB_HAS_REX) || !d->z.raw.rex.B)
+		return nop_decode(d, insn, argument);
+	insn->size = d->z.raw.rex.W ? 8 : d->z.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE ? 2 : 4;
+	return atomic_exchange_registers(insn, R8, RAX);
 }
 
 /* Other vCPUs are other threads of the host: a fence here must be one there. */
@@ -57,10 +68,14 @@ bool flush_decode(struct decoder *d, struct insn *insn, unsigned int argument)
 
 TEMPLATE enum step bound(struct x86_vcpu *cpu, const struct insn *insn, enum path path, unsigned int size)
 {
-	uint64_t linear = insn_linear(cpu, insn, 2 * size, ACCESS_READ);
 	int64_t index = gpr_get(cpu, insn->reg, size), lower, upper;
+	uint64_t linear;
 
-	if (load_at(cpu, insn, path, linear, size, &lower) != STEP_NEXT || load_at(cpu, insn, path, linear + size, size, &upper) != STEP_NEXT)
+	operand_linear(cpu, insn, path, 0, size, ACCESS_READ, &linear);
+	if (load_at(cpu, insn, path, linear, size, &lower) != STEP_NEXT)
+		return STEP_LEAVE;
+	operand_linear(cpu, insn, path, size, size, ACCESS_READ, &linear);
+	if (load_at(cpu, insn, path, linear, size, &upper) != STEP_NEXT)
 		return STEP_LEAVE;
 	if (index >= lower && index <= upper)
 		return STEP_NEXT;

@@ -52,7 +52,7 @@ const struct decode_row integer_rows[] = {
 	{ M(CLC), status_decode, STATUS_CLC }, { M(STC), status_decode, STATUS_STC }, { M(CMC), status_decode, STATUS_CMC }, { M(CLD), status_decode, STATUS_CLD },
 	{ M(STD), status_decode, STATUS_STD }, { M(LAHF), status_decode, STATUS_LAHF }, { M(SAHF), status_decode, STATUS_SAHF }, { M(SALC), status_decode, STATUS_SALC },
 	/* hint.c. ENDBR and RDSSP are NOPs without CET, CLDEMOTE everywhere that does not know it. */
-	{ M(NOP), nop_decode, 0 }, { M(PAUSE), nop_decode, 0 }, { M(ENDBR32), nop_decode, 0 }, { M(ENDBR64), nop_decode, 0 },
+	{ M(NOP), nop_decode, 0 }, { M(PAUSE), pause_decode, 0 }, { M(ENDBR32), nop_decode, 0 }, { M(ENDBR64), nop_decode, 0 },
 	{ M(RDSSPD), nop_decode, 0 }, { M(RDSSPQ), nop_decode, 0 }, { M(CLDEMOTE), nop_decode, 0 },
 	{ M(PREFETCH), nop_decode, 0 }, { M(PREFETCHNTA), nop_decode, 0 }, { M(PREFETCHT0), nop_decode, 0 }, { M(PREFETCHT1), nop_decode, 0 },
 	{ M(PREFETCHT2), nop_decode, 0 }, { M(PREFETCHW), nop_decode, 0 }, { M(PREFETCHWT1), nop_decode, 0 },

@@ -95,6 +95,8 @@ bool move_extend_decode(struct decoder *d, struct insn *insn, unsigned int is_si
 	bool memory = decode_is_memory(d, 1);
 
 	insn->size = (uint8_t)(d->op[0].size / 8);
+	if (from > insn->size) /* MOVSXD to 16 bits: a MOV */
+		from = insn->size;
 	insn->reg = decode_gpr(d->op[0].reg.value);
 	if (!memory)
 		insn->rm = decode_gpr(d->op[1].reg.value);

@@ -8,8 +8,8 @@ bool modify_begin_slow(struct x86_vcpu *cpu, const struct insn *insn, uint64_t l
 {
 	enum segment seg = (enum segment)insn->seg;
 
-	/* The read of a read-modify-write faults as a write does. */
-	return mem_probe(cpu, insn, seg, linear, size, ACCESS_RMW) && mem_read_slow(cpu, insn, seg, linear, value, size);
+	/* The read of a read-modify-write faults as a write does; alignment comes before paging. */
+	return mem_address_check(cpu, insn, seg, linear, size, size) && mem_probe(cpu, insn, seg, linear, size, ACCESS_RMW) && mem_read_slow(cpu, insn, seg, linear, value, size);
 }
 
 uint64_t decode_immediate(const struct decoder *d, unsigned int operand, unsigned int size)

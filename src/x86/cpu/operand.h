@@ -34,7 +34,7 @@ enum step { STEP_NEXT, STEP_LEAVE, STEP_SLOW };
 			slow(cpu, insn);                                          \
 	}
 #define HANDLER_SLOW(name, template, ...)                                         \
-	static void name(struct x86_vcpu *cpu, const struct insn *insn)           \
+	static __attribute__((noinline)) void name(struct x86_vcpu *cpu, const struct insn *insn) \
 	{                                                                         \
 		if (template(cpu, insn, PATH_SLOW, __VA_ARGS__) == STEP_NEXT)     \
 			insn_next(cpu, insn);                                     \
@@ -241,6 +241,9 @@ decode_fn alu_decode, alu_unary_decode, atomic_exchange_decode, atomic_add_decod
 decode_fn move_decode, move_extend_decode, move_conditional_decode, move_swapped_decode, lea_decode, xlat_decode, byte_swap_decode, widen_decode;
 decode_fn multiply_decode, multiply_single_decode, divide_decode, shift_decode, shift_double_decode;
 decode_fn bit_test_decode, bit_scan_decode, population_decode, crc32_decode, bcd_decode;
-decode_fn set_condition_decode, status_decode, nop_decode, fence_decode, flush_decode, random_decode, bound_decode;
+decode_fn set_condition_decode, status_decode, nop_decode, pause_decode, fence_decode, flush_decode, random_decode, bound_decode;
+
+/* XCHG of two registers of insn->size bytes (atomic.c). */
+bool atomic_exchange_registers(struct insn *insn, uint8_t reg, uint8_t rm);
 
 #endif

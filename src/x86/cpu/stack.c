@@ -121,7 +121,7 @@ bool pop_decode(struct decoder *d, struct insn *insn, unsigned int argument)
 	return true;
 }
 
-/* ---- PUSHA, POPA: eight registers, RAX at the highest address. ---- */
+/* ---- PUSHA, POPA: eight registers, RAX first, at the highest address. ---- */
 
 /* Linear address of the n-th element above stack offset `base`. */
 static uint64_t stack_element(struct x86_vcpu *cpu, uint64_t base, unsigned int n, unsigned int size, enum access access)
@@ -134,10 +134,10 @@ static void push_all(struct x86_vcpu *cpu, const struct insn *insn)
 	unsigned int size = insn->size;
 	uint64_t rsp = stack_pointer(cpu, -8 * (int64_t)size);
 
-	for (unsigned int i = 0; i < 8; i++)
+	for (unsigned int i = 8; i-- > 0;)
 		if (!mem_probe(cpu, insn, SS, stack_element(cpu, rsp, i, size, ACCESS_WRITE), size, ACCESS_WRITE))
 			return;
-	for (unsigned int i = 0; i < 8; i++)
+	for (unsigned int i = 8; i-- > 0;)
 		if (!mem_write_slow(cpu, insn, SS, stack_element(cpu, rsp, i, size, ACCESS_WRITE), &cpu->gpr[RDI - i], size))
 			return;
 	cpu->gpr[RSP] = rsp;
@@ -302,7 +302,7 @@ static void enter(struct x86_vcpu *cpu, const struct insn *insn)
 	if (!mem_probe(cpu, insn, SS, stack_linear(cpu, rsp, size, ACCESS_WRITE), size, ACCESS_WRITE))
 		return;
 	cpu->gpr[RSP] = rsp;
-	gpr_set(cpu, RBP, stack_access_flat(cpu) ? 8 : size, frame);
+	gpr_set(cpu, RBP, size, frame);
 	insn_next(cpu, insn);
 }
 

@@ -114,6 +114,7 @@ static void software_interrupt(struct x86_vcpu *cpu, const struct insn *insn, en
 {
 	uint64_t flags = cpu->rflags;
 
+	cpu->trap_suppressed = true; /* delivery clears TF before a single-step trap could come (SDM Vol. 3B, 17.3.1.4) */
 	if (event_deliver(cpu, type, vector, false, 0, insn_end(cpu, insn)))
 		transferred(cpu, flags);
 }
