@@ -70,7 +70,7 @@ static struct flow undefined_at_end(const struct test_case *c, const struct anal
 		return undefined;
 	}
 	/* Control went elsewhere. */
-	if (!s && !a->end.reached) {
+	if (!s && offset != c->code_len && offset != c->code_len + 1) {
 		for (uint32_t i = 0; i < a->count; i++) {
 			flow_add(&undefined, &a->steps[i].in);
 			undefined.flags_undefined |= a->steps[i].effects.flags_undefined;
