@@ -117,8 +117,7 @@ static bool fxsave_linear(struct x86_vcpu *cpu, const struct insn *insn, enum ac
 	if (likely(tlb_lookup(cpu, access == ACCESS_READ ? TLB_READ : TLB_WRITE, *linear, FXSAVE_SIZE) && !(*linear & 15)))
 		return true;
 	return mem_address_check(cpu, insn, seg, insn_linear(cpu, insn, 4, access), 4, 4) &&
-	       area_linear(cpu, insn, FXSAVE_SIZE, 16, access, linear) && mem_address_check(cpu, insn, seg, *linear, FXSAVE_SIZE, 1) &&
-	       area_probe(cpu, insn, FXSAVE_SIZE - 1, access);
+	       area_linear(cpu, insn, FXSAVE_SIZE, 16, access, linear) && area_probe(cpu, insn, FXSAVE_SIZE - 1, access);
 }
 
 /* EFER.FFXSR: at CPL 0 in 64-bit mode the XMM registers are left out (AMD APM Vol. 2, 11.4.4). */
