@@ -173,6 +173,7 @@ static void signals_install(struct actor *a)
 {
 	const struct sigaction sa = { .sa_handler = on_signal };
 
+	a->in_handler = true;
 	handler_actor = a;
 	sigaction(SIGUSR1, &sa, NULL);
 	sigaction(SIGUSR2, &sa, NULL);

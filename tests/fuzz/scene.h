@@ -46,6 +46,7 @@ struct actor {
 	struct scene *scene;
 	struct rng rng;
 	uint8_t *scratch;
+	bool in_handler; /* no KVM_RUN: with its own signals blocked nothing could end it, on any KVM */
 	const char *volatile doing;	/* for whoever reports a hang */
 };
 
