@@ -259,6 +259,7 @@ static void vm_free(struct x86_vm *vm)
 		x86_vcpu_destroy(x86_vcpu(vm->vm.vcpus[i]));
 	msr_filter_free(vm->filter);
 	vm_destroy(&vm->vm);
+	pthread_mutex_destroy(&vm->tsc_lock);
 	pthread_mutex_destroy(&vm->split_lock);
 	free(vm);
 }
@@ -285,6 +286,7 @@ static int vm_create(struct x86_vm **created)
 		return error;
 	}
 	pthread_mutex_init(&vm->split_lock, NULL);
+	pthread_mutex_init(&vm->tsc_lock, NULL);
 	vm->tsc_khz = tsc_host_khz();
 	*created = vm;
 	return 0;

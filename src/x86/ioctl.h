@@ -87,7 +87,9 @@ int msrs_create(struct x86_vcpu *cpu);
 void msrs_destroy(struct x86_vcpu *cpu);
 
 /* ---- Time stamp counter (tsc.c). ---- */
-/* A write of the MSR: by the guest it shows in TSC_ADJUST. */
+/* A new vCPU's TSC: 0 for the VM's first, and the same time for those that follow at its rate. */
+void tsc_start(struct x86_vcpu *cpu);
+/* A write of the MSR: by the guest it shows in TSC_ADJUST, by the program it may join the other vCPUs' time. */
 void tsc_write(struct x86_vcpu *cpu, uint64_t value, bool from_host);
 /* The rate of x86_tsc_read()'s source, in kHz. */
 uint32_t tsc_host_khz(void);

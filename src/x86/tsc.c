@@ -26,6 +26,8 @@ static uint64_t nanoseconds(void)
 static uint64_t host_tsc(void)
 {
 #if defined(__x86_64__)
+	/* Not before the loads behind which the guest asks: its vCPUs compare what they read through memory. */
+	_mm_lfence();
 	return __rdtsc();
 #else
 	return nanoseconds();
@@ -58,14 +60,44 @@ uint64_t x86_tsc_read(const struct x86_vcpu *cpu)
 	return tsc + cpu->tsc_offset;
 }
 
+/*
+ * What the program writes into the TSCs of a VM's vCPUs, one after the other, is meant to be one and the same moment. So a value
+ * that the VM's time would show within a second of now joins that time, if the vCPU counts at its rate; any other begins a new one.
+ * A vCPU begins with 0, which always joins. api.rst, KVM_VCPU_TSC_OFFSET, tells why programs had better write offsets.
+ */
+static void tsc_join(struct x86_vcpu *cpu, uint64_t value, bool from_program)
+{
+	struct x86_vm *vm = x86_vm(cpu);
+	uint64_t second = (uint64_t)cpu->tsc_khz * 1000, ahead;
+
+	pthread_mutex_lock(&vm->tsc_lock);
+	cpu->tsc_offset = vm->tsc_offset;
+	ahead = value - x86_tsc_read(cpu);
+	if (vm->tsc_offset_khz != cpu->tsc_khz || (value && !(vm->tsc_written && ahead + second < 2 * second))) {
+		cpu->tsc_offset += ahead;
+		vm->tsc_offset = cpu->tsc_offset;
+		vm->tsc_offset_khz = cpu->tsc_khz;
+	}
+	vm->tsc_written |= from_program;
+	pthread_mutex_unlock(&vm->tsc_lock);
+}
+
+void tsc_start(struct x86_vcpu *cpu)
+{
+	tsc_join(cpu, 0, false);
+}
+
 void tsc_write(struct x86_vcpu *cpu, uint64_t value, bool from_host)
 {
 	uint64_t before = cpu->tsc_offset;
 
+	if (from_host) {
+		tsc_join(cpu, value, true);
+		return;
+	}
 	cpu->tsc_offset += value - x86_tsc_read(cpu);
 	/* The guest's write shows in TSC_ADJUST (17.17.3). */
-	if (!from_host)
-		cpu->tsc_adjust += cpu->tsc_offset - before;
+	cpu->tsc_adjust += cpu->tsc_offset - before;
 }
 
 int tsc_khz_set(struct x86_vcpu *cpu, uint32_t khz)
@@ -95,5 +127,12 @@ uint64_t tsc_offset_get(const struct x86_vcpu *cpu)
 
 void tsc_offset_set(struct x86_vcpu *cpu, uint64_t offset)
 {
+	struct x86_vm *vm = x86_vm(cpu);
+
+	pthread_mutex_lock(&vm->tsc_lock);
 	cpu->tsc_offset = offset;
+	vm->tsc_offset = offset;
+	vm->tsc_offset_khz = cpu->tsc_khz;
+	vm->tsc_written = true;
+	pthread_mutex_unlock(&vm->tsc_lock);
 }

@@ -21,19 +21,6 @@ static const struct stats_row vcpu_stats_rows[VCPU_STATS] = {
 	[VCPU_STAT_SIGNAL_EXITS] = { "signal_exits", STAT_FLAGS },
 };
 
-/* The first vCPU's TSC starts at 0; those that follow at the same rate tell the same time. `lock` is held. */
-static void tsc_start(struct x86_vcpu *cpu)
-{
-	struct x86_vm *vm = x86_vm(cpu);
-
-	if (vm->tsc_offset_khz != cpu->tsc_khz) {
-		cpu->tsc_offset = 0;
-		vm->tsc_offset = -x86_tsc_read(cpu);
-		vm->tsc_offset_khz = cpu->tsc_khz;
-	}
-	cpu->tsc_offset = vm->tsc_offset;
-}
-
 static int vcpu_furnish(struct x86_vcpu *cpu)
 {
 	struct x86_vm *vm = x86_vm(cpu);

@@ -238,6 +238,7 @@ struct x86_vcpu {
 	uint64_t cr4_reserved; /* bits that the guest's CPUID forbids (guest writes) */
 	uint8_t physical_bits; /* MAXPHYADDR of the guest's CPUID: 36 without */
 	bool ran;              /* KVM_RUN was entered: SET_CPUID2 may only repeat itself */
+	bool pv_enforced;      /* KVM_CAP_ENFORCE_PV_FEATURE_CPUID */
 	bool cpuid_faulting;   /* MISC_FEATURES_ENABLES bit 0 */
 	struct lapic *lapic;   /* NULL without an irqchip in the kernel */
 	struct kvm_guest_debug guest_debug;
@@ -306,9 +307,11 @@ struct x86_vm {
 	enum irqchip_mode irqchip;
 	uint32_t boot_vcpu_id, max_vcpu_ids;
 	uint32_t tsc_khz; /* of vCPUs to come */
-	/* The offset that a vCPU's TSC was given last, and its rate: vCPUs of that rate start in step. Under `lock`. */
+	/* The VM's time (tsc.c): the offset that a vCPU's TSC was given last, its rate, and whether the program gave it. */
+	pthread_mutex_t tsc_lock;
 	uint64_t tsc_offset;
 	uint32_t tsc_offset_khz;
+	bool tsc_written;
 	uint64_t disabled_quirks;
 	uint32_t user_space_msr; /* KVM_CAP_X86_USER_SPACE_MSR's mask */
 	struct msr_filter *_Atomic filter; /* replaced under vm_memory_stop() */
