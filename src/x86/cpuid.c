@@ -3,6 +3,7 @@
  * api.rst, KVM_GET_SUPPORTED_CPUID and KVM_SET_CPUID2.
  */
 #include <errno.h>
+#include <linux/kvm_para.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
@@ -224,6 +225,9 @@ static struct kvm_cpuid_entry2 adjusted(const struct x86_vcpu *cpu, struct kvm_c
 		entry.ecx = (entry.ecx & ~BIT(4)) | (cpu->cr4 & CR4_PKE ? BIT(4) : 0);
 	} else if (entry.function == 0xd && entry.index == 0) {
 		entry.ebx = xsave_size(cpu->xcr0);
+	} else if (entry.function == KVM_CPUID_FEATURES && x86_vm(cpu)->disabled_exits & KVM_X86_DISABLE_EXITS_HLT) {
+		/* A guest that halts by itself is not to be kicked by a hypercall. */
+		entry.eax &= ~BIT(KVM_FEATURE_PV_UNHALT);
 	}
 	return entry;
 }

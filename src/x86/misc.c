@@ -24,6 +24,11 @@ int tpr_access_reporting(struct x86_vcpu *cpu, struct kvm_tpr_access_ctl *ctl)
 
 int vcpu_enable_cap(struct x86_vcpu *cpu, const struct kvm_enable_cap *cap)
 {
-	(void)cpu;
+	if (cap->flags)
+		return why(-EINVAL, "flags: 0x%x must be 0", cap->flags);
+	if (cap->cap == KVM_CAP_ENFORCE_PV_FEATURE_CPUID) {
+		cpu->pv_enforced = cap->args[0];
+		return 0;
+	}
 	return why(-EINVAL, "cap: %u cannot be enabled on a vCPU", cap->cap);
 }

@@ -46,7 +46,8 @@ void mp_state_apply_events(struct x86_vcpu *cpu)
 int mp_state_get(struct x86_vcpu *cpu, struct kvm_mp_state *state)
 {
 	mp_state_apply_events(cpu);
-	state->mp_state = cpu->mp_state;
+	/* A halt that the program asked not to hear of (KVM_CAP_X86_DISABLE_EXITS) is no state of KVM's. */
+	state->mp_state = cpu->lapic ? cpu->mp_state : KVM_MP_STATE_RUNNABLE;
 	return 0;
 }
 

@@ -414,7 +414,7 @@ static enum next guest_go(struct x86_vcpu *cpu)
 			break;
 		case STOP_HALT:
 			cpu->stop = STOP_NONE;
-			if (!cpu->lapic)
+			if (!cpu->lapic && !(x86_vm(cpu)->disabled_exits & KVM_X86_DISABLE_EXITS_HLT))
 				return exit_to_user(cpu, KVM_EXIT_HLT);
 			cpu->mp_state = KVM_MP_STATE_HALTED;
 			return NEXT_GO_ON;

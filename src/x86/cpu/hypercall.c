@@ -49,6 +49,12 @@ void hypercall_complete(struct x86_vcpu *cpu)
 	cpu->rip = rip_behind(cpu, cpu->hypercall_length);
 }
 
+/* KVM_CAP_ENFORCE_PV_FEATURE_CPUID: whether the guest may use a paravirtual feature. */
+static bool feature_allowed(const struct x86_vcpu *cpu, unsigned int feature)
+{
+	return !cpu->pv_enforced || cpuid_has(cpu, KVM_CPUID_FEATURES, 0, RAX, feature);
+}
+
 static void hypercall_execute(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	int64_t result = -KVM_ENOSYS;
@@ -58,8 +64,11 @@ static void hypercall_execute(struct x86_vcpu *cpu, const struct insn *insn)
 	} else {
 		switch (argument(cpu, RAX)) {
 		case KVM_HC_VAPIC_POLL_IRQ: /* made the guest exit, which is all it is for */
-		case KVM_HC_SCHED_YIELD:    /* a hint: the other vCPU has a thread of its own */
 			result = 0;
+			break;
+		case KVM_HC_SCHED_YIELD: /* a hint: the other vCPU has a thread of its own */
+			if (feature_allowed(cpu, KVM_FEATURE_PV_SCHED_YIELD))
+				result = 0;
 			break;
 		case KVM_HC_MAP_GPA_RANGE:
 			if (map_range_exit(cpu, insn, &result))
