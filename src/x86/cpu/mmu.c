@@ -712,8 +712,12 @@ uint64_t segment_linear(struct x86_vcpu *cpu, enum segment seg, uint64_t offset,
 	uint64_t bad = seg == SS ? LINEAR_BAD_SS : LINEAR_BAD_GP, last = offset + size - 1;
 	bool protected = !(cpu->mode & (MODE_REAL | MODE_VM86));
 
-	if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64)
-		return seg == FS || seg == GS ? segment->base + offset : offset;
+	if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64) {
+		if (seg != FS && seg != GS)
+			return offset;
+		/* The effective address has to be canonical too, not only what the base makes of it: AMD's processors check it. */
+		return linear_canonical(cpu, offset) ? segment->base + offset : LINEAR_BAD_GP;
+	}
 	if (likely(cpu->mode & MODE_FLAT) && (seg == DS || seg == ES || seg == SS) && last <= UINT32_MAX)
 		return offset;
 	if (protected) {
