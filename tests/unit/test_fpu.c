@@ -2,6 +2,7 @@
  * The FPU where it depends on the machine rather than on numbers: who may use which instruction, exceptions that are not masked, the layouts
  * in memory, and that the program's own floating-point environment stays its own. Results are the CPU tester's business (tests/fuzz).
  */
+#include <errno.h>
 #include <fenv.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "machine.h"
@@ -375,6 +377,37 @@ static void test_environment_of_the_program(void **state)
 	fesetround(FE_TONEAREST);
 }
 
+/* A hole in the guest's memory is a signal in the middle of the guest: both sides' rounding modes and flags survive it. */
+static void test_environment_survives_hole(void **state)
+{
+	enum { HOLE = 0x5000 };
+	struct machine *m = *state;
+	struct kvm_fpu fpu = { .fcw = 0x37f };
+	double two = 2, root;
+
+	registers_set(m, 0, CR4_ALL);
+	memcpy(fpu.xmm[1], &two, 8);
+	fpu_set(m, &fpu);
+	mxcsr_set(m, 0x1f80 | 2u << 13); /* upward */
+	assert_int_equal(munmap(m->memory + HOLE, 4096), 0);
+	fesetround(FE_DOWNWARD);
+	feclearexcept(FE_ALL_EXCEPT);
+	/* SQRTSD XMM2, XMM1; MOV [HOLE], AL; SQRTSD XMM3, XMM1; HLT */
+	memcpy(m->memory + MACHINE_CODE, (const uint8_t[]){ 0xf2, 0x0f, 0x51, 0xd1, 0xa2, 0x00, 0x50, 0xf2, 0x0f, 0x51, 0xd9, 0xf4 }, 12);
+	vcpu_start(m->vcpu);
+	assert_int_equal(vcpu_run(m->vcpu), EFAULT);
+	assert_int_equal(fegetround(), FE_DOWNWARD);
+	assert_int_equal(fetestexcept(FE_ALL_EXCEPT), 0);
+	assert_int_equal(mxcsr_get(m), 0x1fa0 | 2u << 13);
+	assert_ptr_equal(mmap(m->memory + HOLE, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), m->memory + HOLE);
+	assert_int_equal(vcpu_run(m->vcpu), 0);
+	fesetround(FE_TONEAREST);
+	fpu_get(m, &fpu);
+	assert_memory_equal(fpu.xmm[2], fpu.xmm[3], 8);
+	memcpy(&root, fpu.xmm[3], 8);
+	assert_true(root > 1.414213562373095 && root * root > 2);
+}
+
 static int machine_setup(void **state)
 {
 	static struct machine m;
@@ -403,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_fxsave_alignment),
 		cmocka_unit_test(test_xsave_xrstor),
 		cmocka_unit_test(test_environment_of_the_program),
+		cmocka_unit_test(test_environment_survives_hole),
 	};
 
 	return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
