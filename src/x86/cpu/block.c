@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "core/why.h"
 #include "x86/cpu/decode.h"
 #include "x86/cpu/exec.h"
+#include "x86/cpu/fpu.h"
 #include "x86/cpu/mem.h"
 
 #define BLOCK_INSNS 48        /* at most: also bounds the stack where the compiler does not make tail calls */
@@ -105,6 +107,8 @@ int cpu_prepare(struct x86_vcpu *cpu)
 
 	if (cpu->blocks)
 		return 0;
+	if (!fpu_host_supported())
+		return why(-EOPNOTSUPP, "this processor has no SSE4.2 (x86-64-v2), which guests' vectors are computed with");
 	/* Pages are taken as they are first touched. */
 	memory = mmap(NULL, sizeof(struct block_cache) + ARENA_SIZE + 64, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)

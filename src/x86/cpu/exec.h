@@ -13,7 +13,7 @@ void cpu_execute(struct x86_vcpu *cpu);
 /* Executes exactly one instruction on the slow paths: single-step, watchpoints, MMIO, code that changes itself. */
 void cpu_step(struct x86_vcpu *cpu);
 
-/* Allocates what only a running vCPU needs. 0 or -ENOMEM. */
+/* Allocates what only a running vCPU needs. 0, -ENOMEM, or -EOPNOTSUPP where the host cannot run guests. */
 int cpu_prepare(struct x86_vcpu *cpu);
 void cpu_discard(struct x86_vcpu *cpu);
 

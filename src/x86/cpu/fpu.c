@@ -9,6 +9,11 @@
 #include "x86/cpu/host_fpu.h"
 #include "x86/cpu/host_x87.h"
 
+bool fpu_host_supported(void)
+{
+	return host_fpu_usable();
+}
+
 static uint32_t mxcsr_for_host(const struct x86_vcpu *cpu)
 {
 	return (cpu->xsave.mxcsr & MXCSR_VALID) | MXCSR_MASKS;

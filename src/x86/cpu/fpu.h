@@ -23,6 +23,9 @@
 #define X87_STATUS_B (1u << 15)
 #define X87_CONDITIONS (X87_STATUS_C0 | X87_STATUS_C1 | X87_STATUS_C2 | X87_STATUS_C3)
 
+/* Whether the host's processor can compute for guests at all: it must be x86-64-v2, as they are. */
+bool fpu_host_supported(void);
+
 /* The components that are not in their initial state (or were said not to be), as XSAVE and KVM_GET_XSAVE report them: SDM Vol. 1, 13.6. */
 uint64_t fpu_xstate_bv(const struct x86_vcpu *cpu);
 
