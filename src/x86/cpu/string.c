@@ -1,279 +1,370 @@
 /*
- * MOVS, CMPS, SCAS, LODS and STOS, with and without REP. Registers are right after each element, so that a fault, an interrupt or
- * a signal in the middle finds the instruction where it can go on (SDM Vol. 2B, REP). Whole pages move at the host's speed.
+ * MOVS, CMPS, SCAS, LODS and STOS, with and without REP. Under REP, elements that lie in one page on each side are done at once, at
+ * the host's speed; then registers are brought up to date, so that a fault, an interrupt or a signal finds the instruction where it
+ * can go on (SDM Vol. 2B, REP). What is not plain memory, and everything in careful mode, goes element by element.
  */
-#include "x86/cpu/alu.h"
+#include "x86/cpu/operand.h"
 
-/* How many elements are done between two looks at the request word. */
-#define ELEMENTS_A_LOOK 4096
+enum operation { MOVS, CMPS, SCAS, LODS, STOS, OPERATIONS };
 
-struct strings {
-	unsigned int size;
-	uint64_t mask; /* of the address size */
-	int64_t step;  /* plus or minus the size */
+TEMPLATE bool uses_source(enum operation operation)
+{
+	return operation == MOVS || operation == CMPS || operation == LODS;
+}
+
+TEMPLATE bool uses_target(enum operation operation)
+{
+	return operation != LODS;
+}
+
+TEMPLATE bool compares(enum operation operation)
+{
+	return operation == CMPS || operation == SCAS;
+}
+
+/* ---- One element. ---- */
+
+TEMPLATE uint64_t address_mask(const struct insn *insn)
+{
+	return insn->flags & INSN_ADDRESS16 ? UINT16_MAX : insn->flags & INSN_ADDRESS32 ? UINT32_MAX : UINT64_MAX;
+}
+
+/* A counter or index register has the address size's width: 32-bit writes clear the upper half, 16-bit ones keep it. */
+TEMPLATE void index_set(struct x86_vcpu *cpu, enum gpr reg, uint64_t mask, uint64_t value)
+{
+	cpu->gpr[reg] = (value & mask) | (mask == UINT16_MAX ? cpu->gpr[reg] & ~mask : 0);
+}
+
+/* On the fast path offsets are linear addresses. */
+TEMPLATE uint64_t index_linear(struct x86_vcpu *cpu, enum path path, enum segment seg, enum gpr reg, uint64_t mask, unsigned int size, enum access access)
+{
+	return path == PATH_FAST ? cpu->gpr[reg] : segment_linear(cpu, seg, cpu->gpr[reg] & mask, size, access);
+}
+
+TEMPLATE enum step index_load(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum segment seg, enum gpr reg, unsigned int size, int64_t *value)
+{
+	uint64_t linear = index_linear(cpu, path, seg, reg, address_mask(insn), size, ACCESS_READ), raw = 0;
+
+	if (path == PATH_FAST)
+		return load_at(cpu, insn, path, linear, size, value);
+	if (!mem_read_seg(cpu, insn, seg, linear, &raw, size))
+		return STEP_LEAVE;
+	*value = sign_extend(raw, size);
+	return STEP_NEXT;
+}
+
+TEMPLATE void index_move(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum gpr reg, unsigned int size)
+{
+	int64_t step = cpu->rflags & FLAG_DF ? -(int64_t)size : size;
+
+	index_set(cpu, reg, path == PATH_FAST ? UINT64_MAX : address_mask(insn), cpu->gpr[reg] + (uint64_t)step);
+}
+
+/* What a comparison compares: the flags' operands. */
+struct compared {
+	int64_t left, right;
 };
 
-static struct strings strings_of(const struct x86_vcpu *cpu, const struct insn *insn)
+TEMPLATE enum step element(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum operation operation, unsigned int size, struct compared *compared)
 {
-	uint64_t mask = insn->flags & INSN_ADDRESS16 ? UINT16_MAX : insn->flags & INSN_ADDRESS32 ? UINT32_MAX : UINT64_MAX;
+	int64_t source = gpr_get(cpu, RAX, size), target = 0; /* AL's offset is RAX's number */
+	enum step step = STEP_NEXT;
 
-	return (struct strings){ .size = insn->size, .mask = mask, .step = cpu->rflags & FLAG_DF ? -(int64_t)insn->size : insn->size };
+	if (uses_source(operation))
+		step = index_load(cpu, insn, path, (enum segment)insn->seg, RSI, size, &source);
+	if (step == STEP_NEXT && compares(operation))
+		step = index_load(cpu, insn, path, ES, RDI, size, &target);
+	if (step == STEP_NEXT && (operation == MOVS || operation == STOS))
+		step = store_at(cpu, insn, path, ES, index_linear(cpu, path, ES, RDI, address_mask(insn), size, ACCESS_WRITE), size, (uint64_t)source);
+	if (step != STEP_NEXT)
+		return step;
+	if (operation == LODS)
+		gpr_set(cpu, RAX, size, (uint64_t)source);
+	if (uses_source(operation))
+		index_move(cpu, insn, path, RSI, size);
+	if (uses_target(operation))
+		index_move(cpu, insn, path, RDI, size);
+	*compared = (struct compared){ source, target };
+	return STEP_NEXT;
 }
 
-/* Registers have the address size's width: 32-bit writes clear the upper half, 16-bit ones keep it. */
-static void register_set(struct x86_vcpu *cpu, enum gpr reg, uint64_t mask, uint64_t value)
+TEMPLATE enum step single(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum operation operation, unsigned int size)
 {
-	cpu->gpr[reg] = mask == UINT16_MAX ? (cpu->gpr[reg] & ~mask) | (value & mask) : value & mask;
+	struct compared compared;
+	enum step step = element(cpu, insn, path, operation, size, &compared);
+
+	if (step == STEP_NEXT && compares(operation))
+		flags_lazy(cpu, CC_SUB, size, compared.left, compared.right);
+	return step;
 }
 
-static void register_move(struct x86_vcpu *cpu, enum gpr reg, const struct strings *s, uint64_t count)
+/* `extra` is the operation. */
+HANDLER_SLOW(single_slow, single, insn->extra, insn->size)
+
+#define FOR_SIZES(X, operation) X(operation, 1) X(operation, 2) X(operation, 4) X(operation, 8)
+#define FOR_ALL(X) FOR_SIZES(X, MOVS) FOR_SIZES(X, CMPS) FOR_SIZES(X, SCAS) FOR_SIZES(X, LODS) FOR_SIZES(X, STOS)
+#define DEFINE(operation, size) HANDLER(single_##operation##_##size, single_slow, single, operation, size)
+#define ENTRY(operation, size) [operation][size] = single_##operation##_##size,
+
+FOR_ALL(DEFINE)
+static insn_fn *const single_handlers[OPERATIONS][9] = { FOR_ALL(ENTRY) };
+
+/* ---- Many at once. ---- */
+
+struct repeat {
+	enum operation operation;
+	unsigned int size;
+	bool backwards, while_equal; /* DF; REPE, not REPNE */
+	uint64_t mask;
+	bool ended; /* a comparison came out as REPE or REPNE wait for */
+	bool any;   /* something was done */
+	struct compared compared;
+};
+
+/* How many elements starting with the one at `address` end before `limit` (forwards) or begin at 0 or above (backwards). */
+static uint64_t elements_within(const struct repeat *r, uint64_t address, uint64_t limit)
 {
-	register_set(cpu, reg, s->mask, cpu->gpr[reg] + (uint64_t)s->step * count);
+	if (limit - address < r->size)
+		return 0;
+	return (r->backwards ? address : limit - address - r->size) / r->size + 1;
 }
 
-static uint64_t source_linear(struct x86_vcpu *cpu, const struct insn *insn, const struct strings *s)
+/*
+ * Host address of the first of up to `count` elements, and how many of them it is good for: 0 when the first must be done alone
+ * because it crosses a page, has no translation yet, breaks a segment's limit, or is code that is running.
+ */
+static uint64_t side_prepare(struct x86_vcpu *cpu, const struct repeat *r, enum segment seg, enum gpr reg, enum tlb_access access, uint64_t count, uint64_t *host)
 {
-	return segment_linear(cpu, (enum segment)insn->seg, cpu->gpr[RSI] & s->mask, s->size, ACCESS_READ);
+	uint64_t offset = cpu->gpr[reg] & r->mask, linear = offset, n, low, bytes;
+	enum access kind = access == TLB_WRITE ? ACCESS_WRITE : ACCESS_READ;
+	const struct tlb_entry *entry;
+
+	if (seg >= FS || !stack_access_flat(cpu))
+		linear = segment_linear(cpu, seg, offset, r->size, kind);
+	n = elements_within(r, linear % PAGE_SIZE, PAGE_SIZE);
+	n = n < count ? n : count;
+	/* Offsets do not wrap on the way, and no segment ends there. */
+	if (r->mask != UINT64_MAX && n > elements_within(r, offset, r->mask + 1))
+		n = elements_within(r, offset, r->mask + 1);
+	if (n == 0)
+		return 0;
+	bytes = n * r->size;
+	low = r->backwards ? bytes - r->size : 0;
+	if (!stack_access_flat(cpu) && segment_linear(cpu, seg, offset - low, (unsigned int)bytes, kind) != linear - low)
+		return 0;
+	entry = tlb_lookup(cpu, access, linear, 1);
+	if (!entry)
+		return 0;
+	*host = linear + entry->addend;
+	if (access == TLB_WRITE && *host - low < cpu->block_host + cpu->block_length && cpu->block_host < *host - low + bytes)
+		return 0;
+	return n;
 }
 
-static uint64_t target_linear(struct x86_vcpu *cpu, const struct strings *s, enum access access)
+TEMPLATE void copy_in_turn(uint64_t target, uint64_t source, uint64_t count, int64_t step, unsigned int size)
 {
-	return segment_linear(cpu, ES, cpu->gpr[RDI] & s->mask, s->size, access);
-}
+	for (; count > 0; count--, target += (uint64_t)step, source += (uint64_t)step) {
+		uint64_t value;
 
-/* ---- Memory: sizes that are not constants. ---- */
-
-static bool mem_read_seg_any(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, uint64_t linear, uint64_t *to, unsigned int size)
-{
-	switch (size) {
-	case 1: return mem_read_seg(cpu, insn, seg, linear, to, 1);
-	case 2: return mem_read_seg(cpu, insn, seg, linear, to, 2);
-	case 4: return mem_read_seg(cpu, insn, seg, linear, to, 4);
-	default: return mem_read_seg(cpu, insn, seg, linear, to, 8);
+		host_load(&value, source, size);
+		host_store(target, &value, size);
 	}
 }
 
-static bool mem_write_seg_any(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, uint64_t linear, const uint64_t *from, unsigned int size)
+/* Host memory that is not there must be found before anything overlapping is copied: what was copied cannot be copied again. */
+static void pages_touch(uint64_t source, uint64_t target)
 {
-	switch (size) {
-	case 1: return mem_write_seg(cpu, insn, seg, linear, from, 1);
-	case 2: return mem_write_seg(cpu, insn, seg, linear, from, 2);
-	case 4: return mem_write_seg(cpu, insn, seg, linear, from, 4);
-	default: return mem_write_seg(cpu, insn, seg, linear, from, 8);
+	(void)*(const volatile uint8_t *)source;
+	__atomic_fetch_or((uint8_t *)target, 0, __ATOMIC_RELAXED);
+}
+
+static void copy_many(const struct repeat *r, uint64_t source, uint64_t target, uint64_t count)
+{
+	uint64_t bytes = count * r->size, low = r->backwards ? bytes - r->size : 0, distance = r->backwards ? source - target : target - source;
+	int64_t step = r->backwards ? -(int64_t)r->size : r->size;
+
+	if (target - source < bytes || source - target < bytes)
+		pages_touch(source, target);
+	/* An overlap that the copy runs into repeats what was just written. */
+	if (distance == 0 || distance >= bytes) {
+		memmove((void *)(target - low), (const void *)(source - low), bytes);
+		return;
+	}
+	switch (r->size) {
+	case 1: copy_in_turn(target, source, count, step, 1); break;
+	case 2: copy_in_turn(target, source, count, step, 2); break;
+	case 4: copy_in_turn(target, source, count, step, 4); break;
+	default: copy_in_turn(target, source, count, step, 8); break;
 	}
 }
 
-/* ---- One element. False: leave. ---- */
-
-static bool source_read(struct x86_vcpu *cpu, const struct insn *insn, const struct strings *s, uint64_t *value)
+static void fill_many(const struct repeat *r, uint64_t target, uint64_t count, uint64_t value)
 {
-	*value = 0;
-	return mem_read_seg_any(cpu, insn, (enum segment)insn->seg, source_linear(cpu, insn, s), value, s->size);
+	uint64_t bytes = count * r->size, low = target - (r->backwards ? bytes - r->size : 0), step = 8;
+
+	/* Eight bytes of the pattern. */
+	value &= size_mask(r->size);
+	for (unsigned int have = r->size; have < 8; have *= 2)
+		value |= value << (8 * have);
+	if (value == (uint8_t)value * UINT64_C(0x0101010101010101)) {
+		memset((void *)low, (uint8_t)value, bytes);
+		return;
+	}
+	for (; bytes >= step; bytes -= step, low += step)
+		host_store(low, &value, 8);
+	memcpy((void *)low, &value, bytes);
 }
 
-static bool target_read(struct x86_vcpu *cpu, const struct insn *insn, const struct strings *s, uint64_t *value)
+/* Elements compared until one of them ends the repetition; `source` is 0 for SCAS. */
+TEMPLATE uint64_t compare_in_turn(struct repeat *r, uint64_t source, uint64_t target, uint64_t count, int64_t step, unsigned int size)
 {
-	*value = 0;
-	return mem_read_seg_any(cpu, insn, ES, target_linear(cpu, s, ACCESS_READ), value, s->size);
+	int64_t left = r->compared.left, right = 0;
+	uint64_t done = 0;
+
+	while (done < count) {
+		if (r->operation == CMPS)
+			left = host_get(source + (uint64_t)step * done, size);
+		right = host_get(target + (uint64_t)step * done, size);
+		done++;
+		if ((left == right) != r->while_equal) {
+			r->ended = true;
+			break;
+		}
+	}
+	r->compared = (struct compared){ left, right };
+	return done;
 }
 
-static bool target_write(struct x86_vcpu *cpu, const struct insn *insn, const struct strings *s, uint64_t value)
+static uint64_t compare_many(struct repeat *r, uint64_t source, uint64_t target, uint64_t count)
 {
-	return mem_write_seg_any(cpu, insn, ES, target_linear(cpu, s, ACCESS_WRITE), &value, s->size);
-}
+	int64_t step = r->backwards ? -(int64_t)r->size : r->size;
 
-static void compare(struct x86_vcpu *cpu, unsigned int size, uint64_t left, uint64_t right)
-{
-	switch (size) {
-	case 1: flags_lazy(cpu, CC_SUB, 1, sign_extend(left, 1), sign_extend(right, 1)); break;
-	case 2: flags_lazy(cpu, CC_SUB, 2, sign_extend(left, 2), sign_extend(right, 2)); break;
-	case 4: flags_lazy(cpu, CC_SUB, 4, sign_extend(left, 4), sign_extend(right, 4)); break;
-	default: flags_lazy(cpu, CC_SUB, 8, (int64_t)left, (int64_t)right); break;
+	switch (r->size) {
+	case 1: return compare_in_turn(r, source, target, count, step, 1);
+	case 2: return compare_in_turn(r, source, target, count, step, 2);
+	case 4: return compare_in_turn(r, source, target, count, step, 4);
+	default: return compare_in_turn(r, source, target, count, step, 8);
 	}
 }
 
-enum operation { MOVS, CMPS, SCAS, LODS, STOS };
-
-static bool element(struct x86_vcpu *cpu, const struct insn *insn, enum operation operation, const struct strings *s)
+/* Does up to `count` elements at once; returns how many: 0 if the next must be done alone. */
+static uint64_t many(struct x86_vcpu *cpu, const struct insn *insn, struct repeat *r, uint64_t count)
 {
-	uint64_t left, right;
+	uint64_t source = 0, target = 0, moved;
+	int64_t accumulator;
 
-	switch (operation) {
-	case MOVS:
-		if (!source_read(cpu, insn, s, &left) || !target_write(cpu, insn, s, left))
-			return false;
-		register_move(cpu, RSI, s, 1);
-		register_move(cpu, RDI, s, 1);
-		return true;
-	case CMPS:
-		if (!source_read(cpu, insn, s, &left) || !target_read(cpu, insn, s, &right))
-			return false;
-		register_move(cpu, RSI, s, 1);
-		register_move(cpu, RDI, s, 1);
-		compare(cpu, s->size, left, right);
-		return true;
-	case SCAS:
-		if (!target_read(cpu, insn, s, &right))
-			return false;
-		register_move(cpu, RDI, s, 1);
-		compare(cpu, s->size, cpu->gpr[RAX], right);
-		return true;
-	case LODS:
-		if (!source_read(cpu, insn, s, &left))
-			return false;
-		register_move(cpu, RSI, s, 1);
-		gpr_set(cpu, RAX, s->size, left); /* AL's offset is RAX's number */
-		return true;
+	if (r->operation == LODS) /* nobody repeats that */
+		return 0;
+	if (uses_source(r->operation))
+		count = side_prepare(cpu, r, (enum segment)insn->seg, RSI, TLB_READ, count, &source);
+	if (count && uses_target(r->operation))
+		count = side_prepare(cpu, r, ES, RDI, compares(r->operation) ? TLB_READ : TLB_WRITE, count, &target);
+	if (!count)
+		return 0;
+	accumulator = sign_extend(cpu->gpr[RAX], r->size);
+	*(const struct insn *volatile *)&cpu->insn = insn;
+	switch (r->operation) {
+	case MOVS: copy_many(r, source, target, count); break;
+	case STOS: fill_many(r, target, count, (uint64_t)accumulator); break;
 	default:
-		if (!target_write(cpu, insn, s, cpu->gpr[RAX]))
-			return false;
-		register_move(cpu, RDI, s, 1);
-		return true;
+		r->compared.left = accumulator;
+		count = compare_many(r, source, target, count);
+		break;
 	}
-}
-
-/* ---- Many at once: forwards, within a page on each side, where nothing can happen between elements. ---- */
-
-static uint64_t room(uint64_t linear, unsigned int size)
-{
-	return (PAGE_SIZE - linear % PAGE_SIZE) / size;
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static bool code_touched(const struct x86_vcpu *cpu, uint64_t host, uint64_t length)
-{
-	return host < cpu->block_host + cpu->block_length && cpu->block_host < host + length;
-}
-
-/* How many of `count` elements were stored; 0: one by one. */
-static uint64_t fill(struct x86_vcpu *cpu, const struct insn *insn, const struct strings *s, uint64_t count)
-{
-	uint64_t linear = target_linear(cpu, s, ACCESS_WRITE), many = least(count, room(linear, s->size)), host;
-	const struct tlb_entry *entry = tlb_lookup(cpu, TLB_WRITE, linear, 1);
-
-	if (!entry || s->step < 0 || many < 2 || !(stack_access_flat(cpu) || cpu->mode & MODE_FLAT))
-		return 0;
-	host = linear + entry->addend;
-	if (code_touched(cpu, host, many * s->size))
-		return 0;
-	*(const struct insn *volatile *)&cpu->insn = insn;
-	for (uint64_t i = 0; i < many; i++)
-		memcpy((uint8_t *)host + i * s->size, &cpu->gpr[RAX], s->size);
-	register_move(cpu, RDI, s, many);
-	return many;
-}
-
-static uint64_t copy(struct x86_vcpu *cpu, const struct insn *insn, const struct strings *s, uint64_t count)
-{
-	uint64_t from = source_linear(cpu, insn, s), to = target_linear(cpu, s, ACCESS_WRITE), source, target;
-	uint64_t many = least(count, least(room(from, s->size), room(to, s->size)));
-	const struct tlb_entry *read = tlb_lookup(cpu, TLB_READ, from, 1), *write = tlb_lookup(cpu, TLB_WRITE, to, 1);
-
-	if (!read || !write || s->step < 0 || many < 2 || !(stack_access_flat(cpu) || cpu->mode & MODE_FLAT))
-		return 0;
-	source = from + read->addend;
-	target = to + write->addend;
-	/* A target that begins inside the source repeats what it has just written: element by element. */
-	if (code_touched(cpu, target, many * s->size) || (target > source && target - source < many * s->size))
-		return 0;
-	*(const struct insn *volatile *)&cpu->insn = insn;
-	memmove((void *)target, (const void *)source, many * s->size);
-	register_move(cpu, RSI, s, many);
-	register_move(cpu, RDI, s, many);
-	return many;
-}
-
-static uint64_t several(struct x86_vcpu *cpu, const struct insn *insn, enum operation operation, const struct strings *s, uint64_t count)
-{
-	if (cpu->careful || s->mask == UINT16_MAX)
-		return 0;
-	/* Offsets must not wrap on the way. */
-	if (s->mask == UINT32_MAX && ((cpu->gpr[RDI] & s->mask) > UINT32_MAX - PAGE_SIZE || (cpu->gpr[RSI] & s->mask) > UINT32_MAX - PAGE_SIZE))
-		return 0;
-	if (operation == STOS)
-		return fill(cpu, insn, s, count);
-	return operation == MOVS ? copy(cpu, insn, s, count) : 0;
+	moved = (r->backwards ? -count : count) * r->size;
+	if (uses_source(r->operation))
+		index_set(cpu, RSI, r->mask, cpu->gpr[RSI] + moved);
+	if (uses_target(r->operation))
+		index_set(cpu, RDI, r->mask, cpu->gpr[RDI] + moved);
+	return count;
 }
 
 /* ---- REP. ---- */
 
-/* Whether a REPE or REPNE ends behind an element. */
-static bool condition_ends(const struct x86_vcpu *cpu, const struct insn *insn, enum operation operation)
+/* One element, and whether it ends a REPE or REPNE. False: leave. */
+static bool one(struct x86_vcpu *cpu, const struct insn *insn, struct repeat *r)
 {
-	if (operation != CMPS && operation != SCAS)
+	if (element(cpu, insn, PATH_SLOW, r->operation, r->size, &r->compared) != STEP_NEXT)
 		return false;
-	return flags_condition(cpu, CONDITION_Z) != !(insn->flags & INSN_REPNE);
+	r->ended = compares(r->operation) && (r->compared.left == r->compared.right) != r->while_equal;
+	return true;
 }
 
-/* Goes on until done: true; or until something else must come first: RIP stays here. */
-static bool repeat(struct x86_vcpu *cpu, const struct insn *insn, enum operation operation, const struct strings *s)
+static void repeat_flags(struct x86_vcpu *cpu, const struct repeat *r)
 {
-	for (unsigned int done = 0; cpu->gpr[RCX] & s->mask;) {
-		uint64_t count = cpu->gpr[RCX] & s->mask, many = several(cpu, insn, operation, s, count);
+	flags_lazy(cpu, CC_SUB, 1, r->compared.left, r->compared.right);
+	cpu->cc_op = CC_SUB * 4 + (unsigned int)__builtin_ctz(r->size);
+}
 
-		if (!many) {
-			if (!element(cpu, insn, operation, s))
-				return false;
-			many = 1;
+/* How many elements done one by one lie between two looks at the request word. */
+#define ELEMENTS_A_LOOK 256
+
+/*
+ * True: done. A fault on the way leaves the flags of the last comparison, as processors do; that they be those of before (SDM Vol. 2B,
+ * REP) makes no difference to who goes on.
+ */
+static bool repeat(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	struct repeat r = { .operation = (enum operation)insn->extra, .size = insn->size, .backwards = cpu->rflags & FLAG_DF,
+			    .while_equal = !(insn->flags & INSN_REPNE), .mask = address_mask(insn) };
+	unsigned int alone = 0;
+	uint64_t count, done;
+
+	while ((count = cpu->gpr[RCX] & r.mask) != 0) {
+		if (r.any && (cpu->careful || (alone % ELEMENTS_A_LOOK == 0 && atomic_load_explicit(&cpu->vcpu.kick.request, memory_order_relaxed)))) {
+			/* Somebody waits, or watches each step. */
+			insn_sync(cpu, insn);
+			return false;
 		}
-		register_set(cpu, RCX, s->mask, count - many);
-		if (condition_ends(cpu, insn, operation))
-			return true;
-		/* One element a step when somebody watches; and nobody waits for long. */
-		done += (unsigned int)many;
-		if ((cpu->careful || done >= ELEMENTS_A_LOOK) && cpu->gpr[RCX] & s->mask) {
-			done = 0;
-			if (cpu->careful || atomic_load_explicit(&cpu->vcpu.kick.request, memory_order_relaxed)) {
-				insn_sync(cpu, insn);
+		done = many(cpu, insn, &r, count);
+		alone = done ? 0 : alone + 1;
+		if (!done) {
+			if (!one(cpu, insn, &r))
 				return false;
-			}
+			done = 1;
 		}
+		r.any = true;
+		index_set(cpu, RCX, r.mask, count - done);
+		if (compares(r.operation))
+			repeat_flags(cpu, &r);
+		if (r.ended)
+			break;
 	}
 	return true;
 }
 
-static void string_run(struct x86_vcpu *cpu, const struct insn *insn)
+static void repeat_run(struct x86_vcpu *cpu, const struct insn *insn)
 {
-	struct strings s = strings_of(cpu, insn);
-	enum operation operation = (enum operation)insn->extra;
-
-	if (insn->flags & (INSN_REP | INSN_REPNE)) {
-		if (!repeat(cpu, insn, operation, &s))
-			return;
-	} else if (!element(cpu, insn, operation, &s)) {
-		return;
-	}
-	insn_done(cpu, insn, STOP_NONE);
+	if (repeat(cpu, insn))
+		insn_next(cpu, insn);
 }
+
+/* ---- Decoding. ---- */
 
 static bool string_decode(struct decoder *d, struct insn *insn, unsigned int operation)
 {
+	bool simple = (d->mode & MODE_CODE_MASK) == MODE_CODE64 && d->z.address_width == 64;
+
 	insn->size = (uint8_t)(d->z.operand_width / 8);
-	if (operation == MOVS || operation == CMPS || operation == LODS)
-		/* The one that a prefix can override is DS:rSI. */
-		for (unsigned int i = 0; i < d->z.operand_count; i++)
-			if (decode_is_memory(d, i) && decode_gpr(d->op[i].mem.base) == RSI)
-				insn->seg = decode_segment(d->op[i].mem.segment);
 	insn->extra = operation;
-	insn->flags |= INSN_ENDS_BLOCK; /* it may leave in its middle, with RIP on itself */
-	insn->run = string_run;
+	/* The one that a prefix can override is DS:rSI. */
+	for (unsigned int i = 0; uses_source(operation) && i < d->z.operand_count; i++)
+		if (decode_is_memory(d, i) && decode_gpr(d->op[i].mem.base) == RSI)
+			insn->seg = decode_segment(d->op[i].mem.segment);
+	if (insn->flags & (INSN_REP | INSN_REPNE))
+		insn->run = repeat_run;
+	else
+		insn->run = simple && insn->seg < FS ? single_handlers[operation][insn->size] : single_slow;
 	return true;
 }
 
+#define M(name) ZYDIS_MNEMONIC_##name
+
 const struct decode_row string_rows[] = {
-	{ ZYDIS_MNEMONIC_MOVSB, string_decode, MOVS }, { ZYDIS_MNEMONIC_MOVSW, string_decode, MOVS },
-	{ ZYDIS_MNEMONIC_MOVSD, string_decode, MOVS }, { ZYDIS_MNEMONIC_MOVSQ, string_decode, MOVS },
-	{ ZYDIS_MNEMONIC_CMPSB, string_decode, CMPS }, { ZYDIS_MNEMONIC_CMPSW, string_decode, CMPS },
-	{ ZYDIS_MNEMONIC_CMPSD, string_decode, CMPS }, { ZYDIS_MNEMONIC_CMPSQ, string_decode, CMPS },
-	{ ZYDIS_MNEMONIC_SCASB, string_decode, SCAS }, { ZYDIS_MNEMONIC_SCASW, string_decode, SCAS },
-	{ ZYDIS_MNEMONIC_SCASD, string_decode, SCAS }, { ZYDIS_MNEMONIC_SCASQ, string_decode, SCAS },
-	{ ZYDIS_MNEMONIC_LODSB, string_decode, LODS }, { ZYDIS_MNEMONIC_LODSW, string_decode, LODS },
-	{ ZYDIS_MNEMONIC_LODSD, string_decode, LODS }, { ZYDIS_MNEMONIC_LODSQ, string_decode, LODS },
-	{ ZYDIS_MNEMONIC_STOSB, string_decode, STOS }, { ZYDIS_MNEMONIC_STOSW, string_decode, STOS },
-	{ ZYDIS_MNEMONIC_STOSD, string_decode, STOS }, { ZYDIS_MNEMONIC_STOSQ, string_decode, STOS },
-	{ 0, NULL, 0 },
+	{ M(MOVSB), string_decode, MOVS }, { M(MOVSW), string_decode, MOVS }, { M(MOVSD), string_decode, MOVS }, { M(MOVSQ), string_decode, MOVS },
+	{ M(CMPSB), string_decode, CMPS }, { M(CMPSW), string_decode, CMPS }, { M(CMPSD), string_decode, CMPS }, { M(CMPSQ), string_decode, CMPS },
+	{ M(SCASB), string_decode, SCAS }, { M(SCASW), string_decode, SCAS }, { M(SCASD), string_decode, SCAS }, { M(SCASQ), string_decode, SCAS },
+	{ M(LODSB), string_decode, LODS }, { M(LODSW), string_decode, LODS }, { M(LODSD), string_decode, LODS }, { M(LODSQ), string_decode, LODS },
+	{ M(STOSB), string_decode, STOS }, { M(STOSW), string_decode, STOS }, { M(STOSD), string_decode, STOS }, { M(STOSQ), string_decode, STOS },
+	{ 0 },
 };
