@@ -218,7 +218,9 @@ static bool call_target_check(struct x86_vcpu *cpu, const struct insn *insn, uin
 
 	if (target_valid(cpu, target))
 		return true;
-	return mem_probe(cpu, insn, SS, stack_linear(cpu, rsp, insn->size, ACCESS_WRITE), insn->size, ACCESS_WRITE) && target_check(cpu, insn, target);
+	rsp = stack_linear(cpu, rsp, insn->size, ACCESS_WRITE);
+	return mem_address_check(cpu, insn, SS, rsp, insn->size, insn->size) && mem_probe(cpu, insn, SS, rsp, insn->size, ACCESS_WRITE) &&
+	       target_check(cpu, insn, target);
 }
 
 TEMPLATE enum step call(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum target kind)

@@ -76,7 +76,7 @@ TEMPLATE enum step move_extend(struct x86_vcpu *cpu, const struct insn *insn, en
 /* `extra` is the source's size, 8 added when it is to be extended as a signed number. */
 HANDLER_SLOW(move_extend_slow, move_extend, insn->extra & 8, insn->extra & 7, insn->size, true)
 
-#define FOR_EXTENSIONS(X) X(1, 2) X(1, 4) X(1, 8) X(2, 2) X(2, 4) X(2, 8) X(4, 4) X(4, 8)
+#define FOR_EXTENSIONS(X) X(1, 2) X(1, 4) X(1, 8) X(2, 2) X(2, 4) X(2, 8) X(4, 2) X(4, 4) X(4, 8)
 #define DEFINE_EXTENSION(from, to)                                                                    \
 	HANDLER(move_zero_##from##_##to##_register, move_extend_slow, move_extend, false, from, to, false) \
 	HANDLER(move_zero_##from##_##to##_memory, move_extend_slow, move_extend, false, from, to, true)    \
@@ -95,8 +95,6 @@ bool move_extend_decode(struct decoder *d, struct insn *insn, unsigned int is_si
 	bool memory = decode_is_memory(d, 1);
 
 	insn->size = (uint8_t)(d->op[0].size / 8);
-	if (from > insn->size) /* MOVSXD to 16 bits: a MOV */
-		from = insn->size;
 	insn->reg = decode_gpr(d->op[0].reg.value);
 	if (!memory)
 		insn->rm = decode_gpr(d->op[1].reg.value);

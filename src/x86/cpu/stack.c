@@ -129,13 +129,19 @@ static uint64_t stack_element(struct x86_vcpu *cpu, uint64_t base, unsigned int 
 	return stack_linear(cpu, base + n * size, size, access);
 }
 
+/* As mem_probe() for a write to the stack, alignment included. */
+static bool stack_probe(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear, unsigned int size)
+{
+	return mem_address_check(cpu, insn, SS, linear, size, size) && mem_probe(cpu, insn, SS, linear, size, ACCESS_WRITE);
+}
+
 static void push_all(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	unsigned int size = insn->size;
 	uint64_t rsp = stack_pointer(cpu, -8 * (int64_t)size);
 
 	for (unsigned int i = 8; i-- > 0;)
-		if (!mem_probe(cpu, insn, SS, stack_element(cpu, rsp, i, size, ACCESS_WRITE), size, ACCESS_WRITE))
+		if (!stack_probe(cpu, insn, stack_element(cpu, rsp, i, size, ACCESS_WRITE), size))
 			return;
 	for (unsigned int i = 8; i-- > 0;)
 		if (!mem_write_slow(cpu, insn, SS, stack_element(cpu, rsp, i, size, ACCESS_WRITE), &cpu->gpr[RDI - i], size))
@@ -299,7 +305,7 @@ static void enter(struct x86_vcpu *cpu, const struct insn *insn)
 	if (!mem_write_slow(cpu, insn, SS, stack_linear(cpu, frame, size, ACCESS_WRITE), &cpu->gpr[RBP], size) || !enter_display(cpu, insn, frame))
 		return;
 	/* The new stack pointer must be writable although nothing is written there yet. */
-	if (!mem_probe(cpu, insn, SS, stack_linear(cpu, rsp, size, ACCESS_WRITE), size, ACCESS_WRITE))
+	if (!stack_probe(cpu, insn, stack_linear(cpu, rsp, size, ACCESS_WRITE), size))
 		return;
 	cpu->gpr[RSP] = rsp;
 	gpr_set(cpu, RBP, size, frame);
