@@ -129,9 +129,24 @@ static bool insn_is_branch(const struct insn *insn)
 	}
 }
 
-/* What Intel's and AMD's processors do differently in 64-bit mode: near branches with an operand size prefix, 64-bit far pointers. */
+static bool insn_repeated(const struct insn *insn)
+{
+	for (int i = 0; i < insn->d.raw.prefix_count; i++)
+		if (insn->d.raw.prefixes[i].value == 0xf2 || insn->d.raw.prefixes[i].value == 0xf3)
+			return true;
+	return false;
+}
+
+/*
+ * What Intel's and AMD's processors do differently: REP before LOOPcc (AMD's lets it choose the condition), prefetches of registers; in
+ * 64-bit mode near branches with an operand size prefix and 64-bit far pointers.
+ */
 static bool insn_is_vendors_choice(const struct insn *insn)
 {
+	if ((insn->d.mnemonic == ZYDIS_MNEMONIC_LOOPE || insn->d.mnemonic == ZYDIS_MNEMONIC_LOOPNE) && insn_repeated(insn))
+		return true;
+	if (insn->d.opcode_map == ZYDIS_OPCODE_MAP_0F && insn->d.opcode == 0x0d && insn->d.raw.modrm.mod == 3)
+		return true;
 	if (insn->d.machine_mode != ZYDIS_MACHINE_MODE_LONG_64)
 		return false;
 	if (insn_is_branch(insn) && (insn->d.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE))
