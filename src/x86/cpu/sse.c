@@ -1,6 +1,6 @@
 /*
- * What all MMX and SSE instructions share: when they may be used, how their operands are decoded, the slow paths of their
- * handlers, the switch of the x87 registers to MMX. Knows no single instruction.
+ * What all MMX and SSE instructions share: when they may be used, how their operands are decoded, the slow paths of their handlers,
+ * and the switch of the x87 registers to MMX. Knows no single instruction.
  */
 #include "x86/cpu/exec.h"
 #include "x86/cpu/sse.h"
