@@ -8,6 +8,7 @@
 #include "x86/cpu/fpu.h"
 #include "x86/cpu/host_fpu.h"
 #include "x86/cpu/host_x87.h"
+#include "x86/cpu/insn.h"
 
 bool fpu_host_supported(void)
 {
@@ -17,6 +18,11 @@ bool fpu_host_supported(void)
 static uint32_t mxcsr_for_host(const struct x86_vcpu *cpu)
 {
 	return (cpu->xsave.mxcsr & MXCSR_VALID) | MXCSR_MASKS;
+}
+
+void fpu_not_available(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	insn_fault(cpu, insn, VECTOR_NM);
 }
 
 /* The units are taken when the guest first uses them: most stays in the guest are short. */

@@ -26,6 +26,9 @@
 /* Whether the host's processor can compute for guests at all: it must be x86-64-v2, as they are. */
 bool fpu_host_supported(void);
 
+/* Handler of an instruction whose unit CR0 says is not available: #NM. */
+void fpu_not_available(struct x86_vcpu *cpu, const struct insn *insn);
+
 /* The components that are not in their initial state (or were said not to be), as XSAVE and KVM_GET_XSAVE report them: SDM Vol. 1, 13.6. */
 uint64_t fpu_xstate_bv(const struct x86_vcpu *cpu);
 

@@ -7,18 +7,13 @@
 
 /* ---- Decoding. ---- */
 
-static void device_not_available(struct x86_vcpu *cpu, const struct insn *insn)
-{
-	insn_fault(cpu, insn, VECTOR_NM);
-}
-
 /* CR0.EM, CR0.TS and CR4.OSFXSR: SDM Vol. 3A, 12.1 and 13.1. */
 bool sse_decode_unit(const struct decoder *d, struct insn *insn, enum sse_unit unit, bool *defined)
 {
 	*defined = !(d->mode & MODE_EM) && (unit == UNIT_MMX || d->mode & MODE_OSFXSR);
 	if (*defined && !(d->mode & MODE_TS))
 		return true;
-	insn->run = device_not_available;
+	insn->run = fpu_not_available;
 	insn->flags |= INSN_ENDS_BLOCK;
 	return false;
 }

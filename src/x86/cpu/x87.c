@@ -484,11 +484,6 @@ static const struct x87_op *op_find(uint8_t opcode, uint8_t modrm)
 	return opcode == 0xd9 && modrm >= 0xe0 ? &numeric_ops[modrm & 31] : &register_ops[opcode & 7][reg];
 }
 
-static void device_not_available(struct x86_vcpu *cpu, const struct insn *insn)
-{
-	insn_fault(cpu, insn, VECTOR_NM);
-}
-
 static bool x87_decode(struct decoder *d, struct insn *insn, unsigned int argument)
 {
 	const struct x87_op *op;
@@ -496,7 +491,7 @@ static bool x87_decode(struct decoder *d, struct insn *insn, unsigned int argume
 	(void)argument;
 	/* SDM Vol. 3A, table 9-3. WAIT is not an escape: CR0.EM does not concern it. */
 	if (d->z.mnemonic == ZYDIS_MNEMONIC_FWAIT ? (~d->mode & (MODE_MP | MODE_TS)) == 0 : (d->mode & (MODE_EM | MODE_TS)) != 0) {
-		insn->run = device_not_available;
+		insn->run = fpu_not_available;
 		insn->flags |= INSN_ENDS_BLOCK;
 		return true;
 	}

@@ -352,11 +352,6 @@ static void stmxcsr_run(struct x86_vcpu *cpu, const struct insn *insn)
 
 /* ---- Decoding. ---- */
 
-static void device_not_available(struct x86_vcpu *cpu, const struct insn *insn)
-{
-	insn_fault(cpu, insn, VECTOR_NM);
-}
-
 enum { RUN_FXSAVE, RUN_FXRSTOR, RUN_XSAVE, RUN_XSAVEOPT, RUN_XRSTOR, RUN_XGETBV, RUN_LDMXCSR, RUN_STMXCSR };
 
 /* Which mode bits make it undefined when clear, which make it #NM or #UD when set. */
@@ -383,9 +378,9 @@ static bool state_decode(struct decoder *d, struct insn *insn, unsigned int argu
 	insn->extra = code64 ? LAYOUT_XMM8 : 0;
 	if (d->z.attributes & ZYDIS_ATTRIB_HAS_REX && d->z.raw.rex.W)
 		insn->extra |= LAYOUT_POINTERS64;
-	insn->run = d->mode & state_insns[argument].unavailable ? device_not_available : state_insns[argument].run;
+	insn->run = d->mode & state_insns[argument].unavailable ? fpu_not_available : state_insns[argument].run;
 	/* What loads MXCSR may change the mode. */
-	if (insn->run == fxrstor_run || insn->run == xrstor_run || insn->run == ldmxcsr_run || insn->run == device_not_available)
+	if (insn->run == fxrstor_run || insn->run == xrstor_run || insn->run == ldmxcsr_run || insn->run == fpu_not_available)
 		insn->flags |= INSN_ENDS_BLOCK;
 	return true;
 }
