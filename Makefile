@@ -15,7 +15,7 @@ $(BUILD)/build.ninja: | deps
 	meson setup $(BUILD) --buildtype=debugoptimized --prefix=$(PREFIX) $(MESON_FLAGS)
 
 build: $(BUILD)/build.ninja
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) --quiet
 
 run: build
 	@./scripts/demo $(BUILD)
