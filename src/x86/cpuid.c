@@ -216,9 +216,14 @@ bool cpuid_has(const struct x86_vcpu *cpu, uint32_t function, uint32_t index, en
 }
 
 /* What KVM makes of an entry when it is read or executed: the bits that mirror control registers and XCR0. */
-static struct kvm_cpuid_entry2 adjusted(const struct x86_vcpu *cpu, struct kvm_cpuid_entry2 entry)
+static struct kvm_cpuid_entry2 adjusted(struct x86_vcpu *cpu, struct kvm_cpuid_entry2 entry)
 {
+	uint64_t misc_enable;
+
 	if (entry.function == 1) {
+		/* IA32_MISC_ENABLE's bit 18 hides MONITOR (SDM Vol. 4): KVM looks at it only without its quirk. */
+		if (x86_vm(cpu)->disabled_quirks & KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT && !msr_read(cpu, 0x1a0, true, &misc_enable))
+			entry.ecx = (entry.ecx & ~BIT(3)) | (misc_enable >> 18 & 1 ? BIT(3) : 0);
 		entry.ecx = (entry.ecx & ~BIT(27)) | (cpu->cr4 & CR4_OSXSAVE ? BIT(27) : 0);
 		entry.edx = (entry.edx & ~BIT(9)) | (cpu->apic_base & UINT64_C(0x800) ? BIT(9) : 0);
 	} else if (entry.function == 7 && entry.index == 0) {
@@ -274,7 +279,7 @@ static int table_check(const struct kvm_cpuid_entry2 *entries, uint32_t count)
 }
 
 /* Tables are the same if the guest could not tell them apart. */
-static bool table_same(const struct x86_vcpu *cpu, const struct kvm_cpuid_entry2 *entries, uint32_t count)
+static bool table_same(struct x86_vcpu *cpu, const struct kvm_cpuid_entry2 *entries, uint32_t count)
 {
 	if (count != cpu->cpuid_count)
 		return false;

@@ -89,7 +89,7 @@ static void registers_reset(struct x86_vcpu *cpu)
 	for (uint32_t offset = APIC_LVTT; offset <= APIC_LVT_LAST; offset += 16)
 		*reg(lapic, offset) = LVT_MASKED;
 	/* The BIOS's virtual wire: KVM opens LINT0 for the PICs on the bootstrap processor. */
-	if (cpu->apic_base & BASE_BSP)
+	if (cpu->apic_base & BASE_BSP && !(x86_vm(cpu)->disabled_quirks & KVM_X86_QUIRK_LINT0_REENABLED))
 		*reg(lapic, APIC_LVT0) = 0x700;
 	*reg(lapic, APIC_ID) = x2apic(cpu) ? cpu->vcpu.id : cpu->vcpu.id << 24;
 }
@@ -350,16 +350,26 @@ static void register_write(struct x86_vcpu *cpu, uint32_t offset, uint32_t value
 
 /* ---- The xAPIC page. ---- */
 
+/* The page of an APIC that is off or in x2APIC mode is a hole: reads give ones, writes nothing. */
+static bool mmio_hole(const struct x86_vcpu *cpu)
+{
+	return !enabled(cpu) || cpu->apic_base & BASE_X2APIC;
+}
+
 bool lapic_mmio_covers(const struct x86_vcpu *cpu, uint64_t gpa)
 {
-	return cpu->lapic && enabled(cpu) && !(cpu->apic_base & BASE_X2APIC) && (gpa ^ cpu->apic_base) >> PAGE_SHIFT == 0;
+	if (!cpu->lapic || (gpa ^ cpu->apic_base) >> PAGE_SHIFT != 0)
+		return false;
+	return !mmio_hole(cpu) || !(x86_vm(cpu)->disabled_quirks & KVM_X86_QUIRK_LAPIC_MMIO_HOLE);
 }
 
 void lapic_mmio_read(struct x86_vcpu *cpu, uint32_t offset, uint32_t size, void *data)
 {
 	uint32_t value = 0, within = offset & 15;
 
-	memset(data, 0, size);
+	memset(data, mmio_hole(cpu) ? 0xff : 0, size);
+	if (mmio_hole(cpu))
+		return;
 	if (within >= 4 || within + size > 4)
 		return; /* only the first four bytes of each sixteen mean something (10.4.1) */
 	value = register_read(cpu, offset & ~15u) >> (8 * within);
@@ -370,7 +380,7 @@ void lapic_mmio_write(struct x86_vcpu *cpu, uint32_t offset, uint32_t size, cons
 {
 	uint32_t value;
 
-	if (size != 4 || offset & 15)
+	if (mmio_hole(cpu) || size != 4 || offset & 15)
 		return;
 	memcpy(&value, data, 4);
 	register_write(cpu, offset, value);
@@ -464,6 +474,12 @@ int lapic_base_set(struct x86_vcpu *cpu, uint64_t value, bool from_host)
 
 /* ---- KVM_GET_LAPIC, KVM_SET_LAPIC: the page as it is. ---- */
 
+/* KVM_CAP_X2APIC_API: x2APIC ids in KVM_GET_LAPIC and KVM_SET_LAPIC are the register's 32 bits, not the older upper 8. */
+static bool ids_are_wide(const struct x86_vcpu *cpu)
+{
+	return x86_vm(cpu)->x2apic_api & KVM_X2APIC_API_USE_32BIT_IDS;
+}
+
 int lapic_get(struct x86_vcpu *cpu, struct kvm_lapic_state *state)
 {
 	if (!cpu->lapic)
@@ -478,8 +494,12 @@ int lapic_get(struct x86_vcpu *cpu, struct kvm_lapic_state *state)
 			value = offset == APIC_PPR ? *reg(cpu->lapic, offset) : register_read(cpu, offset);
 		memcpy(state->regs + offset, &value, 4);
 	}
-	if (x2apic(cpu))
+	if (x2apic(cpu)) {
+		uint32_t id = ids_are_wide(cpu) ? cpu->vcpu.id : cpu->vcpu.id << 24;
+
+		memcpy(state->regs + APIC_ID, &id, 4);
 		memcpy(state->regs + APIC_ICR2, &cpu->lapic->icr_high, 4);
+	}
 	return 0;
 }
 
@@ -489,6 +509,9 @@ int lapic_set(struct x86_vcpu *cpu, const struct kvm_lapic_state *state)
 
 	if (!cpu->lapic)
 		return why(-EINVAL, "there is no local APIC in the kernel: KVM_CREATE_IRQCHIP makes one");
+	memcpy(&value, state->regs + APIC_ID, 4);
+	if (x2apic(cpu) && ids_are_wide(cpu) && value != cpu->vcpu.id)
+		return why(-EINVAL, "id: 0x%x is not the vCPU's, %u, which x2APIC mode fixes", value, cpu->vcpu.id);
 	for (uint32_t offset = 0; offset < sizeof state->regs; offset += 16) {
 		memcpy(&value, state->regs + offset, 4);
 		if (offset >= APIC_IRR && offset < APIC_IRR + 0x80)

@@ -253,6 +253,7 @@ static int mcg_cap_get(struct x86_vcpu *cpu, const struct msr_row *row, bool fro
 
 #define TYPE_VARIABLE_COUNT 8
 #define UCODE_REV 0x8b
+#define PLATFORM_INFO 0xce
 
 /* What Linux gives a guest of each vendor. */
 static uint64_t ucode_revision(void)
@@ -267,7 +268,7 @@ static const struct msr_row rows[] = {
 	{ 0x34, 0, "smi_count", 0, 0, 0, HOST_ONLY_WRITE, NULL, NULL },
 	{ 0x3b, 0, "tsc_adjust", FIELD(tsc_adjust), 0, 0, LISTED, NULL, tsc_adjust_set },
 	{ UCODE_REV, 0, "ucode_rev", 0, 0, 0, LISTED | FEATURE, NULL, microcode_set },
-	{ 0xce, 0, "platform_info", 0, 0x80000000, 0, HOST_ONLY_WRITE | LISTED, platform_info_get, NULL },
+	{ PLATFORM_INFO, 0, "platform_info", 0, 0x80000000, 0, HOST_ONLY_WRITE | LISTED, platform_info_get, NULL },
 	{ 0xfe, 0, "mtrr_cap", 0, 0x508, 0, 0, NULL, read_only_set },
 	{ 0x10a, 0, "arch_capabilities", 0, 0, 0, HOST_ONLY_WRITE | LISTED | FEATURE, NULL, NULL },
 	{ 0x140, 0, "misc_features_enables", 0, 0, 0, LISTED, NULL, misc_features_set },
@@ -357,6 +358,9 @@ int msrs_create(struct x86_vcpu *cpu)
 		for (uint32_t i = 0; i < row_count(row) && !row->field; i++)
 			*value_of(cpu, row, row->index + i) = row->reset;
 	*value_of(cpu, row_find(UCODE_REV), UCODE_REV) = ucode_revision();
+	/* The program that has this quirk's absence writes feature MSRs itself. */
+	if (x86_vm(cpu)->disabled_quirks & KVM_X86_QUIRK_STUFF_FEATURE_MSRS)
+		*value_of(cpu, row_find(PLATFORM_INFO), PLATFORM_INFO) = 0;
 	return 0;
 }
 
