@@ -129,20 +129,11 @@ static uint64_t stack_element(struct x86_vcpu *cpu, uint64_t base, unsigned int 
 	return stack_linear(cpu, base + n * size, size, access);
 }
 
-/* As mem_probe() for a write to the stack, alignment included. */
-static bool stack_probe(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear, unsigned int size)
-{
-	return mem_address_check(cpu, insn, SS, linear, size, size) && mem_probe(cpu, insn, SS, linear, size, ACCESS_WRITE);
-}
-
 static void push_all(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	unsigned int size = insn->size;
 	uint64_t rsp = stack_pointer(cpu, -8 * (int64_t)size);
 
-	for (unsigned int i = 8; i-- > 0;)
-		if (!stack_probe(cpu, insn, stack_element(cpu, rsp, i, size, ACCESS_WRITE), size))
-			return;
 	for (unsigned int i = 8; i-- > 0;)
 		if (!mem_write_slow(cpu, insn, SS, stack_element(cpu, rsp, i, size, ACCESS_WRITE), &cpu->gpr[RDI - i], size))
 			return;
@@ -295,6 +286,12 @@ static bool enter_display(struct x86_vcpu *cpu, const struct insn *insn, uint64_
 			return false;
 	}
 	return true;
+}
+
+/* As mem_probe() for a write to the stack, alignment included. */
+static bool stack_probe(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear, unsigned int size)
+{
+	return mem_address_check(cpu, insn, SS, linear, size, size) && mem_probe(cpu, insn, SS, linear, size, ACCESS_WRITE);
 }
 
 static void enter(struct x86_vcpu *cpu, const struct insn *insn)
