@@ -175,12 +175,14 @@ static void outs_run(struct x86_vcpu *cpu, const struct insn *insn)
 	uint64_t value = 0;
 
 	insn_sync(cpu, insn);
+	/* The right to the port is asked for before the count. */
+	if (!port_allowed(cpu, insn, port, size))
+		return;
 	if (rep && count == 0) {
 		insn_done(cpu, insn, STOP_NONE);
 		return;
 	}
-	if (!port_allowed(cpu, insn, port, size) ||
-	    !mem_read_seg(cpu, insn, seg, segment_linear(cpu, seg, offset, size, ACCESS_READ), &value, size))
+	if (!mem_read_seg(cpu, insn, seg, segment_linear(cpu, seg, offset, size, ACCESS_READ), &value, size))
 		return;
 	memcpy(port_data(cpu), &value, size);
 	index_advance(cpu, RSI, address, string_step(cpu, size));
@@ -224,12 +226,14 @@ static void ins_run(struct x86_vcpu *cpu, const struct insn *insn)
 	uint16_t port = (uint16_t)cpu->gpr[RDX];
 
 	insn_sync(cpu, insn);
+	if (!port_allowed(cpu, insn, port, size))
+		return;
 	if (count == 0) {
 		insn_done(cpu, insn, STOP_NONE);
 		return;
 	}
 	/* What is read from a port cannot be read again: first see that there is somewhere to put it. */
-	if (!port_allowed(cpu, insn, port, size) || !mem_probe(cpu, insn, ES, linear, size, ACCESS_WRITE))
+	if (!mem_probe(cpu, insn, ES, linear, size, ACCESS_WRITE))
 		return;
 	memset(port_data(cpu), 0, count * size);
 	cpu->pio.string = true;
