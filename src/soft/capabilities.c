@@ -30,6 +30,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_NR_MEMSLOTS, VM_MEMORY_SLOTS },
 	{ KVM_CAP_MULTI_ADDRESS_SPACE, VM_ADDRESS_SPACES },
 	{ KVM_CAP_READONLY_MEM, 1 },
+	{ KVM_CAP_PRE_FAULT_MEMORY, 1 },
 	{ KVM_CAP_SYNC_MMU, 1 }, /* guest memory is the program's, used in place */
 	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
 	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },

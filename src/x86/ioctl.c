@@ -434,6 +434,21 @@ static long do_get_stats_fd(void *self, unsigned long arg)
 	return stats_open(&cpu->vcpu.stats, &cpu->vcpu.object, id);
 }
 
+/* What is left of the range goes back even when the call fails. */
+static long do_pre_fault(void *self, unsigned long arg)
+{
+	struct x86_vcpu *cpu = self;
+	struct kvm_pre_fault_memory range;
+	int error;
+
+	if (user_read(&range, arg, sizeof(range)))
+		return why(-EFAULT, "argument: %#lx cannot be read", arg);
+	error = vm_pre_fault(cpu->vcpu.vm, &range);
+	if (user_write(arg, &range, sizeof(range)))
+		return why(-EFAULT, "argument: %#lx cannot be written", arg);
+	return error;
+}
+
 /* ---- The table. ---- */
 
 /* Refused without a local APIC in the kernel, before the argument is looked at. */
@@ -484,6 +499,7 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_GET_DEVICE_ATTR, .fixed = do_get_attribute),
 	COMMAND(KVM_SET_DEVICE_ATTR, .fixed = do_set_attribute),
 	COMMAND(KVM_GET_STATS_FD, .direct = do_get_stats_fd),
+	COMMAND(KVM_PRE_FAULT_MEMORY, .direct = do_pre_fault),
 };
 
 static long vcpu_ioctl(struct object *object, unsigned int cmd, unsigned long arg)

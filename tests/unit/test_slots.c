@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "core/why.h"
@@ -387,6 +388,44 @@ static void test_log_initially_set(void **state)
 	assert_int_equal(bits[1], UINT64_MAX);
 }
 
+/* ---- Bringing memory in. ---- */
+
+static void test_pre_fault(void **state)
+{
+	static const struct {
+		int error;
+		uint64_t flags, gpa, size;
+	} refused[] = {
+		{ -EINVAL, 1, 0, PAGE_SIZE },
+		{ -EINVAL, 0, 8, PAGE_SIZE },
+		{ -EINVAL, 0, 0, 8 },
+		{ -EINVAL, 0, 0, 0 },
+		{ -EINVAL, 0, UINT64_C(0xfffffffffffff000), PAGE_SIZE },
+		{ -EINVAL, 0, UINT64_C(0xfffffffffffff000), 2 * PAGE_SIZE },
+		{ -ENOENT, 0, 0x100000, PAGE_SIZE },
+		{ -EFAULT, 0, 0x200000, PAGE_SIZE },
+	};
+	size_t size = 4 * PAGE_SIZE;
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct kvm_pre_fault_memory range = { .gpa = PAGE_SIZE, .size = 5 * PAGE_SIZE };
+
+	fault_handlers_renew();
+	assert_int_equal(region(*state, 0, 0, 0, size, (uintptr_t)memory), 0);
+	assert_int_equal(region(*state, 1, 0, 0x200000, size, 0x7000), 0);
+	/* Three pages are there: the call succeeds and says what is left; for that there is no memory. */
+	assert_int_equal(vm_pre_fault(*state, &range), 0);
+	assert_int_equal(range.gpa, 4 * PAGE_SIZE);
+	assert_int_equal(range.size, 2 * PAGE_SIZE);
+	assert_int_equal(vm_pre_fault(*state, &range), -ENOENT);
+	assert_int_equal(range.size, 2 * PAGE_SIZE);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		range = (struct kvm_pre_fault_memory) { .gpa = refused[i].gpa, .size = refused[i].size, .flags = refused[i].flags };
+		assert_int_equal(vm_pre_fault(*state, &range), refused[i].error);
+		assert_int_equal(range.size, refused[i].size);
+	}
+	munmap(memory, size);
+}
+
 /* ---- vCPUs in the guest while memory changes. ---- */
 
 struct runner {
@@ -469,6 +508,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_log_manual, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_log_initially_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pre_fault, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_running, setup, teardown),
 	};
 
