@@ -296,7 +296,6 @@ struct msr_range {
 	uint8_t *bitmap;
 };
 struct msr_filter {
-	atomic_uint references;
 	bool default_allow;
 	uint32_t count;
 	struct msr_range ranges[KVM_MSR_FILTER_MAX_RANGES];
@@ -315,17 +314,12 @@ struct x86_vm {
 	uint64_t disabled_quirks;
 	uint32_t user_space_msr; /* KVM_CAP_X86_USER_SPACE_MSR's mask */
 	struct msr_filter *_Atomic filter; /* replaced under vm_memory_stop() */
-	bool exception_payload, triple_fault_event, vcpu_id_set;
-	uint64_t disabled_exits, x2apic_api, exit_hypercall, bus_lock_exit;
-	uint32_t notify_window, notify_flags;
+	bool exception_payload, triple_fault_event;
+	uint64_t disabled_exits, x2apic_api, exit_hypercall;
 	uint64_t identity_map, tss_address;
-	uint64_t apic_bus_ns;
-	int64_t clock_offset; /* KVM_SET_CLOCK: guest clock = CLOCK_MONOTONIC_RAW + offset */
-	bool pit;
 	bool platform_info_hidden;      /* KVM_CAP_MSR_PLATFORM_INFO: the guest's RDMSR of it is #GP */
 	bool exit_on_emulation_failure; /* KVM_CAP_EXIT_ON_EMULATION_FAILURE: from user mode as well */
 	pthread_mutex_t split_lock; /* LOCKed accesses that are not one piece of memory */
-	void *extra; /* of src/soft's */
 };
 
 static inline struct x86_vm *x86_vm(const struct x86_vcpu *cpu)
