@@ -275,7 +275,7 @@ static void arpl_run(struct x86_vcpu *cpu, const struct insn *insn)
 	insn_sync(cpu, insn);
 	if (insn->extra & EXTRA_MEMORY) {
 		linear = insn_linear(cpu, insn, 2, ACCESS_RMW);
-		if (!mem_probe(cpu, insn, (enum segment)insn->seg, linear, 2, ACCESS_RMW) || !mem_read(cpu, insn, linear, &selector, 2))
+		if (!mem_read(cpu, insn, linear, &selector, 2))
 			return;
 	} else {
 		selector = (uint16_t)cpu->gpr[insn->reg];
