@@ -308,6 +308,9 @@ static bool make_invalid(struct generator *g)
 		for (uint32_t i = 10 + rng_below(&g->rng, 6); n < i; n++)
 			bytes[n] = segments[rng_below(&g->rng, sizeof(segments))];
 	encode_row(g, row_pick(g), bytes + n);
+	/* LOCK MOV CR0 is AMD's MOV CR8. */
+	if (n == 1 && memmem(bytes + n, 4, "\x0f\x22", 2))
+		return false;
 	/* AMD's UD1 has no ModRM, so that it may be short enough where Intel's is too long. */
 	if (memmem(bytes + n, 4, "\x0f\xb9", 2))
 		return false;

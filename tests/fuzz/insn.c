@@ -52,7 +52,7 @@ static const ZydisMnemonic denied[] = {
 	/* FS and GS are the case's base registers */
 	ZYDIS_MNEMONIC_LFS, ZYDIS_MNEMONIC_LGS,
 	/* undocumented, or with a length that vendors disagree on */
-	ZYDIS_MNEMONIC_SALC, ZYDIS_MNEMONIC_UD0,
+	ZYDIS_MNEMONIC_SALC, ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1,
 	ZYDIS_MNEMONIC_INVALID,
 };
 

@@ -274,7 +274,7 @@ static void arpl_run(struct x86_vcpu *cpu, const struct insn *insn)
 
 	insn_sync(cpu, insn);
 	if (insn->extra & EXTRA_MEMORY) {
-		linear = insn_linear(cpu, insn, 2, ACCESS_RMW);
+		linear = insn_linear(cpu, insn, 2, ACCESS_READ);
 		if (!mem_read(cpu, insn, linear, &selector, 2))
 			return;
 	} else {
@@ -285,7 +285,7 @@ static void arpl_run(struct x86_vcpu *cpu, const struct insn *insn)
 		selector = (uint16_t)((selector & ~3) | rpl);
 		if (!(insn->extra & EXTRA_MEMORY))
 			register_set(cpu, insn->reg, 2, selector);
-		else if (!mem_write(cpu, insn, linear, &selector, 2))
+		else if (!mem_write(cpu, insn, insn_linear(cpu, insn, 2, ACCESS_WRITE), &selector, 2))
 			return;
 	}
 	zero_flag_set(cpu, raise);

@@ -129,8 +129,8 @@ static void native_run(struct x86_vcpu *cpu, const struct insn *insn, void *oper
 	uint8_t flags = native_execute(cpu, insn, operand, &state);
 
 	state_set(cpu, &state);
-	/* OF is cleared too. An exception that is not masked keeps FCOMI from writing EFLAGS. */
-	if (insn_op(insn)->eflags && !x87_pending(cpu))
+	/* OF is cleared too. */
+	if (insn_op(insn)->eflags)
 		flags_arithmetic_set(cpu, flags & FLAGS_ARITHMETIC);
 }
 
