@@ -446,6 +446,7 @@ static void *runner_main(void *data)
 		uint64_t generation;
 
 		vcpu_guest_enter(vcpu);
+		runner->entries++;
 		generation = vcpu->vm->memory_generation;
 		do {
 			const struct slot *slot = slot_find(vm_slots(vcpu->vm, 0), 3);
@@ -456,7 +457,6 @@ static void *runner_main(void *data)
 		} while (!atomic_load(&vcpu->kick.request) && !runner->end);
 		vcpu_guest_leave(vcpu);
 		atomic_store(&vcpu->kick.request, 0);
-		runner->entries++;
 	}
 	return NULL;
 }
