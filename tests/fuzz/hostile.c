@@ -398,7 +398,7 @@ void hostile_call(struct actor *a)
 	uint64_t argument = (uintptr_t)a->scratch;
 	int fd, result;
 
-	if (a->in_handler && c->request == KVM_RUN)
+	if (a->no_run && c->request == KVM_RUN)
 		return;
 	a->scene->calls++;
 	if (rng_percent(r, 4)) {

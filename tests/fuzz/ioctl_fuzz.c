@@ -173,7 +173,7 @@ static void signals_install(struct actor *a)
 {
 	const struct sigaction sa = { .sa_handler = on_signal };
 
-	a->in_handler = true;
+	a->no_run = true;
 	handler_actor = a;
 	sigaction(SIGUSR1, &sa, NULL);
 	sigaction(SIGUSR2, &sa, NULL);
@@ -226,6 +226,7 @@ static int child_of_scene(struct actor *a)
 
 	if (pid == 0) {
 		alarm(STUCK_SECONDS);
+		a->no_run = true;
 		for (int i = 0; i < 200; i++)
 			hostile_call(a);
 		_exit(0);

@@ -46,7 +46,7 @@ struct actor {
 	struct scene *scene;
 	struct rng rng;
 	uint8_t *scratch;
-	bool in_handler; /* no KVM_RUN: with its own signals blocked nothing could end it, on any KVM */
+	bool no_run; /* no KVM_RUN where no signal could end it, on any KVM: in a handler that blocks its own, in a child without friends */
 	const char *volatile doing;	/* for whoever reports a hang */
 };
 
