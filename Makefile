@@ -25,7 +25,7 @@ test: build
 
 # The same tests under AddressSanitizer and UndefinedBehaviorSanitizer.
 test-sanitize:
-	@$(MAKE) --no-print-directory test BUILD=build-sanitize MESON_FLAGS='--buildtype=debugoptimized -Db_sanitize=address,undefined'
+	@ASAN_OPTIONS=verify_asan_link_order=0:$$ASAN_OPTIONS $(MAKE) --no-print-directory test BUILD=build-sanitize MESON_FLAGS='--buildtype=debugoptimized -Db_sanitize=address,undefined'
 
 # Linux's own KVM selftests, unmodified, from Debian's linux-source package.
 test-upstream: build
