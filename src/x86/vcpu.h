@@ -177,6 +177,8 @@ struct x86_vcpu {
 	uint64_t block_rip;    /* RIP of the first byte of the code being run */
 	uint64_t block_host;   /* host address and length of the code being run: a store into it must be noticed */
 	uint64_t block_length;
+	int32_t blocks_in_a_row; /* how many blocks may still follow each other without the loop: cpu/block.h */
+	uint64_t *block_link;  /* where the branch that has just been left wants to find the block it leads to */
 	bool careful;          /* one instruction at a time, all accesses on the slow path */
 	uint8_t cpl;
 	uint8_t mmu_index;

@@ -70,4 +70,73 @@ TEMPLATE void alu_unary_flags(struct x86_vcpu *cpu, enum alu_unary op, unsigned 
 	}
 }
 
+/* ---- The instructions on registers and memory. ---- */
+
+TEMPLATE bool alu_writes(enum alu_op op)
+{
+	return op != ALU_CMP && op != ALU_TEST;
+}
+
+TEMPLATE enum step alu_to_register(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_op op, unsigned int size, enum form form)
+{
+	int64_t left, right;
+	uint32_t carry = alu_carry_in(cpu, op);
+	enum step step = STEP_NEXT;
+	uint64_t result;
+
+	if (form == FORM_RM)
+		step = load(cpu, insn, path, size, &right);
+	else
+		right = form == FORM_RI ? (int64_t)insn->imm : gpr_get(cpu, insn->rm, size);
+	if (step != STEP_NEXT)
+		return step;
+	left = gpr_get(cpu, insn->reg, size);
+	result = alu_result(op, left, right, carry);
+	if (alu_writes(op))
+		gpr_set(cpu, insn->reg, size, result);
+	alu_flags(cpu, op, size, left, right, result);
+	return STEP_NEXT;
+}
+
+TEMPLATE enum step alu_to_memory(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_op op, unsigned int size, enum form form)
+{
+	int64_t left, right = form == FORM_MI ? (int64_t)insn->imm : gpr_get(cpu, insn->reg, size);
+	uint32_t carry = alu_carry_in(cpu, op);
+	struct modify modify = { 0 };
+	enum step step;
+	uint64_t result;
+
+	step = alu_writes(op) ? modify_begin(cpu, insn, path, size, &modify, &left) : load(cpu, insn, path, size, &left);
+	if (step != STEP_NEXT)
+		return step;
+	result = alu_result(op, left, right, carry);
+	if (alu_writes(op))
+		step = modify_end(cpu, insn, path, size, &modify, result);
+	if (step == STEP_NEXT)
+		alu_flags(cpu, op, size, left, right, result);
+	return step;
+}
+
+TEMPLATE enum step alu(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_op op, unsigned int size, enum form form)
+{
+	if (form == FORM_MR || form == FORM_MI)
+		return alu_to_memory(cpu, insn, path, op, size, form);
+	return alu_to_register(cpu, insn, path, op, size, form);
+}
+
+TEMPLATE enum step alu_unary_register(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_unary op, unsigned int size)
+{
+	int64_t value = gpr_get(cpu, insn->reg, size);
+
+	(void)path;
+	gpr_set(cpu, insn->reg, size, alu_unary_result(op, value));
+	alu_unary_flags(cpu, op, size, value);
+	return STEP_NEXT;
+}
+
+/* Everything the fast handlers leave over, and those by operation, size and form (unary: register, memory, LOCKed). */
+insn_fn alu_slow, alu_unary_slow;
+extern insn_fn *const alu_handlers[ALU_OPS][9][FORM_COUNT];
+extern insn_fn *const alu_unary_handlers[ALU_UNARIES][9][3];
+
 #endif

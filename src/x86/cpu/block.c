@@ -6,34 +6,47 @@
 #include <sys/mman.h>
 
 #include "core/why.h"
+#include "x86/cpu/block.h"
 #include "x86/cpu/decode.h"
 #include "x86/cpu/exec.h"
 #include "x86/cpu/fpu.h"
-#include "x86/cpu/mem.h"
+#include "x86/cpu/fuse.h"
 
 #define BLOCK_INSNS 48        /* at most: also bounds the stack where the compiler does not make tail calls */
 #define BLOCK_BYTES 240
 #define BUCKETS 4096
+#define RECENT 1024
 #define ARENA_SIZE (UINT64_C(16) << 20)
-
-struct block {
-	uint64_t linear;
-	uint64_t host;   /* of the first byte when it was decoded */
-	uint32_t mode;
-	uint16_t length; /* in bytes */
-	struct block *successor[2]; /* the blocks that followed lately: a hint */
-	const struct insn *insns; /* behind the bytes */
-	struct block *next; /* of the bucket */
-	uint8_t bytes[] __attribute__((aligned(8))); /* what was decoded: near the head, because every entry compares them */
-};
 
 struct block_cache {
 	struct block *bucket[BUCKETS];
+	struct block *recent[RECENT]; /* by linear address: no more than a hint */
 	uint64_t used;
-	uint32_t generation; /* counts clearings: pointers to blocks are good within one */
 	uint8_t *arena;
 	struct insn scratch[BLOCK_INSNS + 1]; /* a block being decoded; one instruction alone */
 };
+
+void block_go(struct x86_vcpu *cpu, const uint64_t *link, uint64_t rip)
+{
+	const struct block *block = (const struct block *)*link;
+	const struct tlb_entry *entry;
+
+	cpu->rip = rip;
+	if (unlikely(!block || --cpu->blocks_in_a_row < 0))
+		goto loop;
+	if (unlikely((rip ^ cpu->block_rip) >> PAGE_SHIFT)) {
+		entry = tlb_lookup(cpu, TLB_FETCH, rip, 1);
+		if (unlikely(!entry || block->host != rip + entry->addend))
+			goto loop;
+	}
+	cpu->insn = NULL; /* a host fault from here on concerns the fetch */
+	if (unlikely(!block_current(block)))
+		goto loop;
+	block_run(cpu, block);
+	return;
+loop:
+	cpu->block_link = (uint64_t *)link;
+}
 
 /* ---- Leaving handlers. ---- */
 
@@ -91,7 +104,12 @@ void insn_done(struct x86_vcpu *cpu, const struct insn *insn, enum cpu_stop stop
 /* The closing record of a block that does not end in a branch. */
 static void block_end(struct x86_vcpu *cpu, const struct insn *insn)
 {
-	cpu->rip = insn_rip(cpu, insn);
+	uint64_t rip = insn_rip(cpu, insn);
+
+	if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64)
+		block_go(cpu, &insn->imm, rip);
+	else
+		cpu->rip = rip;
 }
 
 /* ---- The cache. ---- */
@@ -125,40 +143,19 @@ void cpu_discard(struct x86_vcpu *cpu)
 	cpu->blocks = NULL;
 }
 
-static void cache_clear(struct block_cache *cache)
+static void cache_clear(struct x86_vcpu *cpu)
 {
+	struct block_cache *cache = cpu->blocks;
+
+	cpu->block_link = NULL;
 	memset(cache->bucket, 0, sizeof cache->bucket);
+	memset(cache->recent, 0, sizeof cache->recent);
 	cache->used = 0;
-	cache->generation++;
 }
 
 static struct block **cache_bucket(struct block_cache *cache, uint64_t linear, uint32_t mode)
 {
 	return &cache->bucket[(linear ^ linear >> 12 ^ mode) % BUCKETS];
-}
-
-/* Whether the block still says what memory says. Whole words, the last one overlapping: nothing beyond the block is read. */
-static inline bool block_current(const struct block *block, uint64_t host)
-{
-	const uint8_t *memory = (const uint8_t *)host, *bytes = block->bytes;
-	unsigned int length = block->length;
-	uint64_t a, b, difference = 0;
-
-	if (likely(length >= 8)) {
-		for (; length > 8; length -= 8, memory += 8, bytes += 8) {
-			a = *(const volatile guest64 *)memory;
-			memcpy(&b, bytes, 8);
-			difference |= a ^ b;
-		}
-		memory = memory + length - 8;
-		bytes = bytes + length - 8;
-		a = *(const volatile guest64 *)memory;
-		memcpy(&b, bytes, 8);
-		return (difference | (a ^ b)) == 0;
-	}
-	for (unsigned int i = 0; i < length; i++)
-		difference |= ((const volatile uint8_t *)memory)[i] ^ bytes[i];
-	return difference == 0;
 }
 
 /* Decodes instructions from `bytes` (`available` of them, all in one page) until something ends the block. */
@@ -197,11 +194,12 @@ static struct block *block_make(struct x86_vcpu *cpu, uint64_t linear, uint64_t 
 	count = block_decode(cpu, bytes, available, insns, &length);
 	if (count == 0)
 		return NULL;
+	insns_fuse(insns, count);
 	insns[count++] = (struct insn){ .run = block_end, .offset = (uint16_t)length };
 	head = round_up(sizeof *block + length, 8);
 	size = round_up(head + count * sizeof *insns, 64);
 	if (cache->used + size > ARENA_SIZE)
-		cache_clear(cache);
+		cache_clear(cpu);
 	block = (struct block *)(cache->arena + cache->used);
 	cache->used += size;
 	*block = (struct block){ .linear = linear, .host = host, .mode = cpu->mode, .length = (uint16_t)length,
@@ -223,7 +221,7 @@ static void block_drop(struct block_cache *cache, struct block *stale)
 		link = &(*link)->next;
 	if (*link)
 		*link = stale->next;
-	stale->linear = UINT64_MAX; /* successors that still point here never match */
+	stale->linear = UINT64_MAX; /* hints that still point here never match; links may: its bytes are compared */
 }
 
 /* Linear address of the next instruction; false (exception raised) when it is outside the code segment. */
@@ -262,7 +260,7 @@ static struct block *block_find(struct x86_vcpu *cpu, uint64_t linear)
 	for (block = *cache_bucket(cpu->blocks, linear, cpu->mode); block; block = block->next)
 		if (block->linear == linear && block->mode == cpu->mode && block->host == host)
 			break;
-	if (block && likely(block_current(block, host)))
+	if (block && likely(block_current(block)))
 		return block;
 	if (block)
 		block_drop(cpu->blocks, block);
@@ -272,9 +270,10 @@ static struct block *block_find(struct x86_vcpu *cpu, uint64_t linear)
 	return block;
 }
 
-/* The successor hint, when it is still right. */
-static inline struct block *block_follow(struct x86_vcpu *cpu, struct block *block, uint64_t linear)
+/* The block that was at `linear` lately, if it still is. */
+static inline struct block *block_recent(struct x86_vcpu *cpu, uint64_t linear)
 {
+	struct block *block = cpu->blocks->recent[(linear ^ linear >> 10) % RECENT];
 	const struct tlb_entry *entry;
 
 	if (unlikely(!block || block->linear != linear || block->mode != cpu->mode))
@@ -283,44 +282,44 @@ static inline struct block *block_follow(struct x86_vcpu *cpu, struct block *blo
 	if (unlikely(!entry || block->host != linear + entry->addend))
 		return NULL;
 	cpu->insn = NULL;
-	return likely(block_current(block, block->host)) ? block : NULL;
+	return likely(block_current(block)) ? block : NULL;
+}
+
+void block_go_anywhere(struct x86_vcpu *cpu)
+{
+	struct block *block;
+	uint64_t linear;
+
+	if (unlikely(--cpu->blocks_in_a_row < 0) || !code_linear(cpu, &linear))
+		return;
+	block = block_recent(cpu, linear);
+	if (likely(block))
+		block_run(cpu, block);
 }
 
 void cpu_execute(struct x86_vcpu *cpu)
 {
-	struct block *last = NULL, *block;
-	uint32_t generation = cpu->blocks->generation;
+	struct block *block;
 	uint64_t linear;
 
+	cpu->block_link = NULL;
 	for (;;) {
 		if (unlikely(atomic_load_explicit(&cpu->vcpu.kick.request, memory_order_relaxed)))
 			break;
 		if (!code_linear(cpu, &linear))
 			break;
-		block = NULL;
-		if (likely(last)) {
-			block = block_follow(cpu, last->successor[0], linear);
-			if (!block)
-				block = block_follow(cpu, last->successor[1], linear);
-		}
+		block = block_recent(cpu, linear);
 		if (unlikely(!block)) {
 			block = block_find(cpu, linear);
 			if (!block)
 				break;
-			if (unlikely(cpu->blocks->generation != generation)) {
-				generation = cpu->blocks->generation;
-				last = NULL;
-			}
-			if (last) {
-				last->successor[1] = last->successor[0];
-				last->successor[0] = block;
-			}
+			cpu->blocks->recent[(linear ^ linear >> 10) % RECENT] = block;
 		}
-		last = block;
-		cpu->block_rip = cpu->rip;
-		cpu->block_host = block->host;
-		cpu->block_length = block->length;
-		block->insns[0].run(cpu, block->insns);
+		if (cpu->block_link)
+			*cpu->block_link = (uint64_t)block;
+		cpu->block_link = NULL;
+		cpu->blocks_in_a_row = BLOCKS_IN_A_ROW;
+		block_run(cpu, block);
 		if (unlikely(cpu->stop))
 			break;
 	}
@@ -340,6 +339,7 @@ void cpu_step(struct x86_vcpu *cpu)
 	cpu->careful = true;
 	cpu->tlb = &cpu->tlb_empty;
 	cpu->insn = NULL;
+	cpu->blocks_in_a_row = 0;
 	insns[0].offset = 0;
 	/* As far as the page first: the next one may not be there, and need not be. */
 	for (unsigned int want = (unsigned int)(PAGE_SIZE - linear % PAGE_SIZE); ; want = 15) {

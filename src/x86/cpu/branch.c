@@ -1,10 +1,11 @@
 /*
  * Near control transfers: JMP, Jcc, JCXZ, LOOP, CALL, RET. (Far ones are transfer.c's.) A branch ends its block: it sets RIP and
- * returns. A target outside the code segment, or not canonical, is #GP on the branch itself.
+ * goes to the block there, or returns. A target outside the code segment, or not canonical, is #GP on the branch itself.
  *
  * Direct branches: in 64-bit code `imm` is the target and `disp` the next instruction's RIP; elsewhere, where RIP is not the
  * linear address that blocks are known by, `imm` is the distance.
  */
+#include "x86/cpu/branch.h"
 #include "x86/cpu/stack.h"
 
 TEMPLATE bool code64(const struct x86_vcpu *cpu)
@@ -52,38 +53,32 @@ static uint64_t target_direct(const struct x86_vcpu *cpu, const struct insn *ins
 
 static void jump_64(struct x86_vcpu *cpu, const struct insn *insn)
 {
-	cpu->rip = insn->imm;
+	block_go(cpu, &insn[1].imm, insn->imm);
 }
 
 /* In any mode, to any target. */
-static __attribute__((noinline)) void jump_slow(struct x86_vcpu *cpu, const struct insn *insn)
+__attribute__((noinline)) void jump_slow(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	uint64_t target = target_direct(cpu, insn);
 
-	if (target_check(cpu, insn, target))
-		cpu->rip = target;
+	if (!target_check(cpu, insn, target))
+		return;
+	cpu->rip = target;
+	block_go_anywhere(cpu);
 }
 
-static __attribute__((noinline)) void jump_conditional_slow(struct x86_vcpu *cpu, const struct insn *insn)
+__attribute__((noinline)) void jump_past(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	cpu->rip = insn_end(cpu, insn);
+	block_go_anywhere(cpu);
+}
+
+__attribute__((noinline)) void jump_conditional_slow(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	if (flags_condition(cpu, insn->extra))
 		jump_slow(cpu, insn);
 	else
-		insn_done(cpu, insn, STOP_NONE);
-}
-
-TEMPLATE void jump_conditional(struct x86_vcpu *cpu, const struct insn *insn, unsigned int condition, bool is_64)
-{
-	int holds = flags_condition_fast(cpu, condition);
-
-	if (unlikely(holds < 0))
-		jump_conditional_slow(cpu, insn);
-	else if (is_64)
-		cpu->rip = holds ? insn->imm : (uint64_t)insn->disp;
-	else if (holds)
-		jump_slow(cpu, insn);
-	else
-		insn_done(cpu, insn, STOP_NONE);
+		jump_past(cpu, insn);
 }
 
 #define FOR_CONDITIONS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
@@ -99,7 +94,7 @@ TEMPLATE void jump_conditional(struct x86_vcpu *cpu, const struct insn *insn, un
 #define ENTRY(condition) { jump_if_##condition, jump_if_64_##condition },
 
 FOR_CONDITIONS(DEFINE)
-static insn_fn *const jump_conditional_handlers[16][2] = { FOR_CONDITIONS(ENTRY) };
+insn_fn *const jump_conditional_handlers[16][2] = { FOR_CONDITIONS(ENTRY) };
 
 /* Sets what target_direct() reads; true when a 64-bit branch needs no check. */
 static bool decode_direct(const struct decoder *d, struct insn *insn)
@@ -139,10 +134,10 @@ TEMPLATE void loop(struct x86_vcpu *cpu, const struct insn *insn, enum loop_op o
 		return;
 	if (op != LOOP_JCXZ)
 		gpr_set(cpu, RCX, insn->rm, count);
-	if (taken)
-		cpu->rip = target;
-	else
-		insn_done(cpu, insn, STOP_NONE);
+	if (!taken)
+		target = insn_end(cpu, insn);
+	cpu->rip = target;
+	block_go_anywhere(cpu);
 }
 
 static void loop_jcxz(struct x86_vcpu *cpu, const struct insn *insn)
@@ -247,7 +242,9 @@ TEMPLATE enum step call(struct x86_vcpu *cpu, const struct insn *insn, enum path
 #define BRANCH(name, slow, template, ...)                                         \
 	static void name(struct x86_vcpu *cpu, const struct insn *insn)           \
 	{                                                                         \
-		if (unlikely(template(cpu, insn, PATH_FAST, __VA_ARGS__) == STEP_SLOW)) \
+		if (likely(template(cpu, insn, PATH_FAST, __VA_ARGS__) == STEP_NEXT)) \
+			block_go_anywhere(cpu);                                   \
+		else                                                              \
 			slow(cpu, insn);                                          \
 	}
 #define BRANCH_SLOW(name, template, ...)                                          \
@@ -260,9 +257,16 @@ BRANCH_SLOW(jump_indirect_slow, jump_indirect, insn->extra)
 BRANCH(jump_register_64, jump_indirect_slow, jump_indirect, TARGET_REGISTER)
 BRANCH(jump_memory_64, jump_indirect_slow, jump_indirect, TARGET_MEMORY)
 BRANCH_SLOW(call_slow, call, insn->extra)
-BRANCH(call_64, call_slow, call, TARGET_DIRECT)
 BRANCH(call_register_64, call_slow, call, TARGET_REGISTER)
 BRANCH(call_memory_64, call_slow, call, TARGET_MEMORY)
+
+static void call_64(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	if (likely(call(cpu, insn, PATH_FAST, TARGET_DIRECT) == STEP_NEXT))
+		block_go(cpu, &insn[1].imm, insn->imm);
+	else
+		call_slow(cpu, insn);
+}
 
 /* Says what kind of target the operand is; true for what the fast paths can do. */
 static bool decode_target(struct decoder *d, struct insn *insn)
