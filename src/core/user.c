@@ -149,6 +149,11 @@ __attribute__((noinline, no_sanitize("address", "thread", "undefined"))) static 
 		*to++ = *from++;
 }
 
+void user_copy(volatile void *to, const volatile void *from, size_t size)
+{
+	copy(to, from, size);
+}
+
 static int copy_guarded(volatile uint8_t *to, const volatile uint8_t *from, size_t size)
 {
 	struct fault_guard guard = { .covers = NULL };

@@ -15,6 +15,9 @@
 int user_read(void *to, uint64_t from, size_t size);
 int user_write(uint64_t to, const void *from, size_t size);
 
+/* One of those copies inside a guard that the caller has set up, of a range that is in the user half. */
+void user_copy(volatile void *to, const volatile void *from, size_t size);
+
 /* Whether the range can be written (its first and last bytes are rewritten atomically as they are): 0 or -EFAULT. */
 int user_probe_write(uint64_t to, size_t size);
 

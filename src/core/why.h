@@ -15,6 +15,13 @@ int why_set(int error, const char *format, ...) __attribute__((format(printf, 2,
 
 #define why(error, ...) (__builtin_expect(why_enabled, 0) ? why_set((error), __VA_ARGS__) : (error))
 
+/* Puts words before the reason that is remembered (or remembers them alone); which of a call's entries it concerns. */
+void why_prefix(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+void why_entry(unsigned int entry);
+
+/* The entry that the refusal concerns, or -1. */
+int why_entry_get(void);
+
 /* The reason remembered by this thread since why_clear(), or NULL. */
 const char *why_get(void);
 void why_clear(void);

@@ -342,6 +342,11 @@ static size_t values_count(void)
 	return row_place(rows + ROWS);
 }
 
+size_t msrs_size(void)
+{
+	return values_count() * sizeof(uint64_t);
+}
+
 static uint64_t *value_of(struct x86_vcpu *cpu, const struct msr_row *row, uint32_t index)
 {
 	if (row->field)

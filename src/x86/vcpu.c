@@ -80,6 +80,7 @@ void x86_vcpu_destroy(struct x86_vcpu *cpu)
 	if (cpu->lapic)
 		lapic_destroy(cpu->lapic);
 	free(cpu->cpuid);
+	free(cpu->snapshot);
 	msrs_destroy(cpu);
 	vcpu_destroy(&cpu->vcpu);
 	munmap(cpu, sizeof(*cpu));
