@@ -19,6 +19,11 @@ struct object_ops {
 	 * Runs without any lock of the table held.
 	 */
 	long (*ioctl)(struct object *object, unsigned int cmd, unsigned long arg);
+	/*
+	 * Instead of it, for objects behind which the kernel's KVM stands: is told the descriptor, and leaves signals and fork() to the
+	 * kernel.
+	 */
+	long (*pass)(struct object *object, int fd, unsigned int cmd, unsigned long arg);
 	/* The last reference is gone: frees the object. */
 	void (*release)(struct object *object);
 };

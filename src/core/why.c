@@ -8,17 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool why_enabled;
+bool why_enabled = true, why_printed;
 
 static _Thread_local char reason[512];
 static _Thread_local bool reason_set;
 static _Thread_local int reason_entry = -1;
 
-__attribute__((constructor)) static void why_init(void)
+/* Before the faces' own. */
+__attribute__((constructor(101))) static void why_init(void)
 {
 	const char *value = getenv("ANYKVM_WHY");
 
-	why_enabled = value && *value && !(value[0] == '0' && !value[1]);
+	why_printed = value && *value && !(value[0] == '0' && !value[1]);
 }
 
 int why_set(int error, const char *format, ...)

@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 
-extern bool why_enabled;
+/* Reasons are remembered (on in the library; the preload face turns it off unless they are printed); they are printed too. */
+extern bool why_enabled, why_printed;
 
 /* Remembers the reason of the refusal that the caller is about to return (the first one of a call wins). Returns `error`, so that
  * a check reads `return why(-EINVAL, "cr4: bit %d is not in the guest's CPUID", bit)`. */
