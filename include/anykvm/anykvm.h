@@ -112,7 +112,7 @@ int anykvm_reg_set(int vcpu, uint64_t id, const void *value);
  * kernel itself refuses is taken back by setting what was there before.
  *
  * @param regs   for each register its id and the address of its value.
- * @param count  how many: at most 1024 when setting.
+ * @param count  how many: 1024 at most (KVM_MANY_REGS_MAX_SIZE).
  * @return 0, or -1 with errno as for one register, E2BIG; anykvm_refusal() says which entry it was.
  */
 int anykvm_regs_get(int vcpu, const struct kvm_one_reg *regs, size_t count);

@@ -14,6 +14,7 @@ struct object;
 
 struct object_ops {
 	const char *kind; /* "kvm", "vm", "vcpu", ...: as shown by --trace and --why */
+	uint64_t arch;    /* KVM_REG_X86 ...: the guests' architecture */
 	/*
 	 * Answers one ioctl: a value >= 0, or -errno. `cmd` is the whole 32-bit command word: kernels truncate it as well.
 	 * Runs without any lock of the table held.

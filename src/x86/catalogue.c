@@ -271,14 +271,23 @@ static const void *vector_read(const struct x86_state *state, const struct x86_r
 	return scratch;
 }
 
+/* A component that stays as it is may stay in its initial state. */
+static void xsave_write(struct x86_state *state, uint32_t component, uint32_t at, const void *value, uint32_t size)
+{
+	if (!memcmp(state->xsave + at, value, size))
+		return;
+	memcpy(state->xsave + at, value, size);
+	state->components_written |= 1u << component;
+}
+
 static void vector_write(struct x86_state *state, const struct x86_register *row, const uint8_t *value)
 {
+	static const uint8_t components[] = { COMPONENT_SSE, COMPONENT_AVX, COMPONENT_ZMM_HI256 };
 	struct piece pieces[3];
 	unsigned int count = vector_pieces(state, row, pieces);
 
 	for (unsigned int i = 0; i < count; value += pieces[i++].size)
-		memcpy(state->xsave + pieces[i].at, value, pieces[i].size);
-	state->components_written |= 1u << COMPONENT_SSE | 1u << COMPONENT_AVX | (count == 3 ? 1u << COMPONENT_ZMM_HI256 : 0);
+		xsave_write(state, components[i], pieces[i].at, value, pieces[i].size);
 }
 
 const void *x86_register_read(const struct x86_state *state, const struct x86_register *row, void *scratch)
@@ -398,8 +407,7 @@ int x86_register_write(struct x86_state *state, const struct x86_register *row, 
 		state->pdptrs_written = true;
 		break;
 	case PLACE_XSAVE:
-		memcpy(state->xsave + state->xsave_at[row->component] + row->offset, value, x86_register_size(row));
-		state->components_written |= 1u << row->component;
+		xsave_write(state, row->component, state->xsave_at[row->component] + row->offset, value, x86_register_size(row));
 		break;
 	case PLACE_XSTATE_BV:
 		memcpy(state->xsave + row->offset, value, 8);

@@ -562,4 +562,4 @@ static void vcpu_object_release(struct object *object)
 	vcpu_release((struct vcpu *)object);
 }
 
-const struct object_ops x86_vcpu_ops = { .kind = "vcpu", .ioctl = vcpu_ioctl, .release = vcpu_object_release };
+const struct object_ops x86_vcpu_ops = { .kind = "vcpu", .arch = KVM_REG_X86, .ioctl = vcpu_ioctl, .release = vcpu_object_release };
