@@ -39,7 +39,7 @@ static __attribute__((cold)) int refuse(const struct register_batch *batch, int 
 	if (batch->at >= batch->count)
 		return error;
 	why_entry(batch->at);
-	why_prefix("reg[%u] 0x%llx: ", batch->at, (unsigned long long)batch->entries[batch->at].id);
+	why_prefix("reg[%u] 0x%llx: ", batch->at, (unsigned long long)batch->regs[batch->at].id);
 	return error;
 }
 
@@ -60,29 +60,26 @@ static uint32_t size_of(uint64_t id)
 
 long registers_get_one(const struct register_ops *ops, void *vcpu, unsigned long arg)
 {
-	uint8_t scratch[REGISTER_SCRATCH];
-	struct register_entry entry;
-	struct register_batch batch = { .count = 1, .entries = &entry, .scratch = scratch };
 	struct kvm_one_reg reg;
+	struct register_batch batch = { .count = 1, .regs = &reg };
 	int error = one_read(arg, &reg);
 
 	if (error)
 		return error;
-	entry.id = reg.id;
 	error = ops->read(vcpu, &batch);
 	if (error)
 		return refuse(&batch, error);
-	if (user_write(reg.addr, entry.value, entry.size))
+	if (user_write(reg.addr, batch.entries->value, batch.entries->size))
 		return refuse(&batch, why(-EFAULT, "addr: 0x%llx cannot be written", (unsigned long long)reg.addr));
 	return 0;
 }
 
 long registers_set_one(const struct register_ops *ops, void *vcpu, unsigned long arg)
 {
-	uint8_t value[REGISTER_SIZE_MAX], scratch[REGISTER_SCRATCH];
-	struct register_entry entry;
-	struct register_batch batch = { .count = 1, .entries = &entry, .scratch = scratch };
+	uint8_t value[REGISTER_SIZE_MAX];
 	struct kvm_one_reg reg;
+	struct register_entry entry;
+	struct register_batch batch = { .count = 1, .regs = &reg, .entries = &entry };
 	int error = one_read(arg, &reg);
 
 	if (error)
@@ -112,70 +109,53 @@ static int many_count(unsigned long arg, uint32_t *count)
 	return 0;
 }
 
-/* What a call of `count` registers works on; the array has been read. */
-struct many {
-	struct register_batch batch;
-	const struct kvm_one_reg *regs;
-};
-
 /* Each value where its number may stand. */
 static size_t round_up_value(size_t size)
 {
 	return (size + 7) & ~(size_t)7;
 }
 
-/* The array, the entries, and `extra` bytes behind them. What was there stays. */
-static int many_place(struct many *many, struct register_room *room, uint32_t count, size_t extra)
+/* The array into our own memory, with `extra` bytes for each entry behind it. */
+static int many_read(struct register_batch *batch, struct register_room *room, unsigned long arg, size_t extra)
 {
-	size_t array = count * sizeof *many->regs, entries = count * sizeof *many->batch.entries;
-	uint8_t *memory = room_take(room, array + entries + extra);
+	size_t array = batch->count * sizeof *batch->regs;
+	void *memory = room_take(room, array + batch->count * extra);
 
 	if (!memory)
 		return -ENOMEM;
-	many->regs = (const struct kvm_one_reg *)memory;
-	many->batch = (struct register_batch){ .count = count, .entries = (struct register_entry *)(memory + array), .scratch = memory + array + entries };
-	return 0;
-}
-
-static int many_begin(struct many *many, struct register_room *room, unsigned long arg, uint32_t count)
-{
-	int error = many_place(many, room, count, count * (size_t)REGISTER_SCRATCH);
-
-	if (!error && user_read((void *)many->regs, arg + sizeof(struct kvm_many_regs), count * sizeof *many->regs))
-		error = why(-EFAULT, "reg: %u entries cannot be read", count);
-	return error;
+	batch->regs = memory;
+	return user_read(memory, arg + sizeof(struct kvm_many_regs), array) ? why(-EFAULT, "reg: %u entries cannot be read", batch->count) : 0;
 }
 
 /* The values to where the program wants them; *at says how far it came. */
-static void values_scatter(const struct many *many, volatile uint32_t *at)
+static USER_COPIES void values_scatter(const struct register_batch *batch, uint8_t *unused, volatile uint32_t *at)
 {
-	for (uint32_t i = 0; i < many->batch.count; *at = ++i) {
-		const struct register_entry *entry = &many->batch.entries[i];
+	(void)unused;
+	for (uint32_t i = 0; i < batch->count; *at = ++i) {
+		const struct register_entry *entry = &batch->entries[i];
 
-		if (!user_range_ok(many->regs[i].addr, entry->size))
+		if (!user_range_ok(batch->regs[i].addr, entry->size))
 			return;
-		user_copy((void *)many->regs[i].addr, entry->value, entry->size);
+		user_copy((uint8_t *)batch->regs[i].addr, entry->value, entry->size);
 	}
 }
 
-/* The values from where the program has them, into our own memory, behind the entries. */
-static void values_gather(const struct many *many, volatile uint32_t *at)
+/* The values from where the program has them, into our own memory. */
+static USER_COPIES void values_gather(const struct register_batch *batch, uint8_t *values, volatile uint32_t *at)
 {
-	uint8_t *values = many->batch.scratch;
+	for (uint32_t i = 0; i < batch->count; *at = ++i) {
+		const struct register_entry *entry = &batch->entries[i];
 
-	for (uint32_t i = 0; i < many->batch.count; *at = ++i) {
-		struct register_entry *entry = &many->batch.entries[i];
-
-		if (!user_range_ok(many->regs[i].addr, entry->size))
+		if (!user_range_ok(batch->regs[i].addr, entry->size))
 			return;
-		user_copy(values, (const void *)many->regs[i].addr, entry->size);
-		entry->value = values;
+		user_copy(values, (const uint8_t *)batch->regs[i].addr, entry->size);
 		values += round_up_value(entry->size);
 	}
 }
 
 /* One of the two, under one guard for all: the entry whose address was bad, or the count. */
-static __attribute__((noinline)) uint32_t values_move(const struct many *many, void (*move)(const struct many *, volatile uint32_t *))
+static __attribute__((noinline)) uint32_t values_move(const struct register_batch *batch, uint8_t *values,
+						       void (*move)(const struct register_batch *, uint8_t *, volatile uint32_t *))
 {
 	struct fault_guard guard = { .covers = NULL };
 	volatile uint32_t at = 0;
@@ -184,76 +164,85 @@ static __attribute__((noinline)) uint32_t values_move(const struct many *many, v
 	if (sigsetjmp(guard.resume, 0))
 		return at;
 	fault_guard_push(&guard);
-	move(many, &at);
+	move(batch, values, &at);
 	fault_guard_pop(&guard);
 	return at;
 }
 
 long registers_get_many(const struct register_ops *ops, void *vcpu, struct register_room *room, unsigned long arg)
 {
-	struct many many;
-	uint32_t count, done;
-	int error = many_count(arg, &count);
+	struct register_batch batch = { 0 };
+	int error = many_count(arg, &batch.count);
 
-	if (error || !count)
+	if (error || !batch.count)
 		return error;
-	error = many_begin(&many, room, arg, count);
+	error = many_read(&batch, room, arg, 0);
 	if (error)
 		return error;
-	for (uint32_t i = 0; i < count; i++)
-		many.batch.entries[i].id = many.regs[i].id;
-	error = ops->read(vcpu, &many.batch);
+	error = ops->read(vcpu, &batch);
 	if (error)
-		return refuse(&many.batch, error);
-	done = values_move(&many, values_scatter);
-	if (done == count)
+		return refuse(&batch, error);
+	batch.at = values_move(&batch, NULL, values_scatter);
+	if (batch.at == batch.count)
 		return 0;
-	many.batch.at = done;
-	return refuse(&many.batch, why(-EFAULT, "addr: 0x%llx cannot be written", (unsigned long long)many.regs[done].addr));
+	return refuse(&batch, why(-EFAULT, "addr: 0x%llx cannot be written", (unsigned long long)batch.regs[batch.at].addr));
 }
 
-/* The bytes that all values need; 0: `at` has a size that is none. */
-static size_t values_size(struct many *many)
+/* Makes the entries, and says how many bytes their values need; 0: `at` has a size that is none. */
+static size_t entries_make(struct register_batch *batch, struct register_entry *entries)
 {
 	size_t total = 0;
 
-	for (uint32_t i = 0; i < many->batch.count; i++) {
-		uint32_t size = size_of(many->regs[i].id);
+	for (batch->at = 0; batch->at < batch->count; batch->at++) {
+		uint64_t id = batch->regs[batch->at].id;
+		uint32_t size = size_of(id);
 
-		many->batch.at = i;
 		if (!size)
 			return 0;
-		many->batch.entries[i] = (struct register_entry){ .id = many->regs[i].id, .size = size };
+		entries[batch->at] = (struct register_entry){ .id = id, .size = size };
 		total += round_up_value(size);
 	}
+	batch->entries = entries;
 	return total;
+}
+
+static void entries_place(const struct register_batch *batch, struct register_entry *entries, const uint8_t *values)
+{
+	for (uint32_t i = 0; i < batch->count; i++) {
+		entries[i].value = values;
+		values += round_up_value(entries[i].size);
+	}
 }
 
 long registers_set_many(const struct register_ops *ops, void *vcpu, struct register_room *room, unsigned long arg)
 {
-	struct many many;
-	uint32_t count, done;
-	size_t total;
-	int error = many_count(arg, &count);
+	struct register_batch batch = { 0 };
+	struct register_entry *entries;
+	uint8_t *values;
+	size_t before, total;
+	int error = many_count(arg, &batch.count);
 
-	if (error || !count)
+	if (error || !batch.count)
 		return error;
-	error = many_begin(&many, room, arg, count);
+	error = many_read(&batch, room, arg, sizeof *entries);
 	if (error)
 		return error;
-	total = values_size(&many);
+	before = batch.count * (sizeof *batch.regs + sizeof *entries);
+	total = entries_make(&batch, (struct register_entry *)(batch.regs + batch.count));
 	if (!total)
-		return refuse(&many.batch, why(-EINVAL, "id: its size bits are none of KVM's"));
-	error = many_place(&many, room, count, total);
-	if (error)
-		return error;
-	done = values_move(&many, values_gather);
-	if (done < count) {
-		many.batch.at = done;
-		return refuse(&many.batch, why(-EFAULT, "addr: 0x%llx cannot be read", (unsigned long long)many.regs[done].addr));
-	}
-	error = ops->write(vcpu, &many.batch);
-	return error ? refuse(&many.batch, error) : 0;
+		return refuse(&batch, why(-EINVAL, "id: its size bits are none of KVM's"));
+	values = room_take(room, before + total); /* which keeps what is there */
+	if (!values)
+		return -ENOMEM;
+	batch.regs = (const struct kvm_one_reg *)values;
+	batch.entries = entries = (struct register_entry *)(batch.regs + batch.count);
+	values += before;
+	entries_place(&batch, entries, values);
+	batch.at = values_move(&batch, values, values_gather);
+	if (batch.at < batch.count)
+		return refuse(&batch, why(-EFAULT, "addr: 0x%llx cannot be read", (unsigned long long)batch.regs[batch.at].addr));
+	error = ops->write(vcpu, &batch);
+	return error ? refuse(&batch, error) : 0;
 }
 
 /* ---- The list. ---- */

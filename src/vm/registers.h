@@ -16,12 +16,10 @@
 
 /* KVM_MANY_REGS_MAX_SIZE of them. */
 #define REGISTERS_MAX (KVM_MANY_REGS_MAX_SIZE / sizeof(struct kvm_one_reg))
-/* What a register that must be put together first may need. */
-#define REGISTER_SCRATCH 64
 /* The largest register: 2048 bits. */
 #define REGISTER_SIZE_MAX 256
 
-/* One entry of a call. Reading: the architecture sets `value` and `size`. Writing: they are set, `size` being what the id says. */
+/* One register of a call: where its value is. */
 struct register_entry {
 	uint64_t id;
 	const void *value;
@@ -30,15 +28,16 @@ struct register_entry {
 
 struct register_batch {
 	uint32_t count;
-	uint32_t at; /* the entry that was refused; `count`: all of them together */
-	struct register_entry *entries;
-	uint8_t *scratch; /* reading: REGISTER_SCRATCH bytes for each entry */
+	uint32_t at; /* the one that was refused; `count`: all of them together */
+	const struct kvm_one_reg *regs; /* our own copy of the program's array */
+	/* Reading: the architecture's, good until its next call. Writing: what is to be set, `size` being what the id says. */
+	const struct register_entry *entries;
 };
 
 struct register_ops {
 	/*
 	 * 0 or -errno: -EINVAL for an id that is none of the architecture's, or whose size is not its register's; -ENOENT for a register
-	 * that the vCPU does not have. Values stay where they are until the next call.
+	 * that the vCPU does not have.
 	 */
 	int (*read)(void *vcpu, struct register_batch *batch);
 	/* All or nothing. */

@@ -31,6 +31,7 @@
 extern const struct object_ops x86_vcpu_ops;
 /* The vCPU's registers by id (registers.c). */
 extern const struct register_ops x86_register_ops;
+void plan_free(struct register_plan *plan);
 /* Frees a vCPU; its VM calls this when nothing can reach it any more (vcpu.c). */
 void x86_vcpu_destroy(struct x86_vcpu *cpu);
 
@@ -89,6 +90,8 @@ int mce_set(struct x86_vcpu *cpu, const struct kvm_x86_mce *mce);
 int msrs_create(struct x86_vcpu *cpu);
 /* Bytes of cpu->msr_values. */
 size_t msrs_size(void);
+/* Where the value of an MSR that is nothing but storage is; NULL for all others. */
+const uint64_t *msr_place(struct x86_vcpu *cpu, uint32_t index);
 void msrs_destroy(struct x86_vcpu *cpu);
 
 /* ---- Time stamp counter (tsc.c). ---- */

@@ -404,6 +404,13 @@ int msr_read(struct x86_vcpu *cpu, uint32_t index, bool from_host, uint64_t *val
 	return 0;
 }
 
+const uint64_t *msr_place(struct x86_vcpu *cpu, uint32_t index)
+{
+	const struct msr_row *row = row_find(index);
+
+	return row && !row->get && index - 0x800 >= 0x100 ? value_of(cpu, row, index) : NULL;
+}
+
 /* Ranges whose registers differ among themselves: variable MTRRs, fixed MTRRs, machine-check banks. */
 static int range_check(const struct x86_vcpu *cpu, const struct msr_row *row, uint32_t index, uint64_t value)
 {

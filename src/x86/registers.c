@@ -3,6 +3,7 @@
  * the calls would show, and the copy goes back call by call, in an order that works; should one refuse, the vCPU is put back as it was.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/why.h"
@@ -55,67 +56,150 @@ static int kvm_register_refuse(void)
 	return why(-EINVAL, "the vCPU's CPUID has no shadow stacks");
 }
 
-/* ---- Reading. ---- */
+/* ---- Reading: a plan says where each value is, or how it is put together; it stays good for the same ids. ---- */
 
-/* Unknown MSRs are EINVAL here, as in Linux 6.18. */
-static int msr_get(struct x86_vcpu *cpu, uint64_t id, uint8_t *scratch)
+static bool plan_room(struct register_plan *plan, uint32_t count)
 {
-	uint64_t value;
+	void *memory;
 
-	if (msr_read(cpu, (uint32_t)id, true, &value))
-		return -EINVAL;
-	memcpy(scratch, &value, sizeof value);
+	if (count <= plan->room)
+		return true;
+	plan_free(plan);
+	memory = malloc(count * (sizeof *plan->entries + sizeof *plan->parts));
+	if (!memory)
+		return false;
+	plan->entries = memory;
+	plan->parts = (struct register_part *)(plan->entries + count);
+	plan->room = count;
+	return true;
+}
+
+void plan_free(struct register_plan *plan)
+{
+	free(plan->entries);
+	*plan = (struct register_plan){ 0 };
+}
+
+/* Where a value always is: in the vCPU, or in the state that the call's families are fetched into. NULL: nowhere. */
+static const void *value_place(struct x86_vcpu *cpu, uint64_t id, const struct x86_register *row)
+{
+	switch (row->place) {
+	case PLACE_PLAIN:
+		return x86_register_read(&cpu->registers, row, NULL);
+	case PLACE_XSAVE: /* KVM_GET_XSAVE's copy would be the same */
+		return cpu->registers.xsave_at[row->component] || row->component <= COMPONENT_SSE ?
+			       (uint8_t *)&cpu->xsave + cpu->registers.xsave_at[row->component] + row->offset : NULL;
+	case PLACE_MSR:
+		return msr_place(cpu, (uint32_t)id);
+	default:
+		return NULL;
+	}
+}
+
+static int entry_plan(struct x86_vcpu *cpu, struct register_plan *plan, uint64_t id, uint32_t at)
+{
+	struct register_part *part;
+	int error = 0;
+	const struct x86_register *row = x86_register_find(id, &error);
+
+	if (!row)
+		return error;
+	if (row->place == PLACE_KVM)
+		return kvm_register_refuse();
+	if (row->family < FAMILIES && row->family != FAMILY_XSAVE)
+		plan->families |= 1u << row->family;
+	plan->entries[at] = (struct register_entry){ .id = id, .value = value_place(cpu, id, row), .size = x86_register_size(row) };
+	if (plan->entries[at].value)
+		return 0;
+	part = &plan->parts[plan->part_count++];
+	part->row = row;
+	part->at = at;
+	plan->entries[at].value = part->value;
 	return 0;
 }
 
-/* Of the XSAVE area the vCPU's own stands for a copy, but for the word that the call makes up. */
-static const void *xsave_value(struct x86_vcpu *cpu, struct x86_state *state, const struct x86_register *row, uint8_t *scratch)
+static bool plan_fits(const struct register_plan *plan, const struct register_batch *batch)
 {
-	uint64_t components;
+	uint64_t difference = 0;
 
-	if (row->place == PLACE_XSTATE_BV) {
-		components = fpu_xstate_bv(cpu);
-		return memcpy(scratch, &components, sizeof components);
-	}
-	state->xsave = (uint8_t *)&cpu->xsave;
-	return x86_register_read(state, row, scratch);
+	if (plan->count != batch->count)
+		return false;
+	for (uint32_t i = 0; i < batch->count; i++)
+		difference |= plan->entries[i].id ^ batch->regs[i].id;
+	return !difference;
 }
 
-static int entry_read(struct x86_vcpu *cpu, struct x86_state *state, struct register_entry *entry, uint8_t *scratch)
+static int plan_make(struct x86_vcpu *cpu, struct register_plan *plan, struct register_batch *batch)
+{
+	plan->count = plan->part_count = plan->families = 0;
+	if (!plan_room(plan, batch->count))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < batch->count; i++) {
+		int error = entry_plan(cpu, plan, batch->regs[i].id, i);
+
+		if (error) {
+			batch->at = i;
+			return error;
+		}
+	}
+	plan->count = batch->count;
+	return 0;
+}
+
+/* Unknown MSRs are EINVAL here, as in Linux 6.18. */
+static int part_read(struct x86_vcpu *cpu, struct register_plan *plan, struct register_part *part)
+{
+	struct x86_state *state = &cpu->registers;
+	const void *value;
+	uint64_t number;
+
+	if (part->row->place == PLACE_MSR) {
+		if (msr_read(cpu, (uint32_t)plan->entries[part->at].id, true, &number))
+			return -EINVAL;
+		value = &number;
+	} else if (part->row->place == PLACE_XSTATE_BV) {
+		number = fpu_xstate_bv(cpu);
+		value = &number;
+	} else {
+		value = x86_register_read(state, part->row, part->value);
+	}
+	if (!value)
+		return why(-ENOENT, "the vCPU has no such register now");
+	if (value != part->value)
+		memcpy(part->value, value, x86_register_size(part->row));
+	return 0;
+}
+
+static int plan_run(struct x86_vcpu *cpu, struct register_plan *plan, struct register_batch *batch)
 {
 	int error = 0;
-	const struct x86_register *row = x86_register_find(entry->id, &error);
 
-	if (__builtin_expect(!row, 0))
-		return error;
-	entry->size = x86_register_size(row);
-	entry->value = scratch;
-	if (row->place == PLACE_MSR)
-		return msr_get(cpu, entry->id, scratch);
-	if (row->place == PLACE_KVM)
-		return kvm_register_refuse();
-	if (row->family != FAMILY_XSAVE)
-		error = family_need(cpu, state, row->family);
-	if (error)
-		return error;
-	entry->value = row->family == FAMILY_XSAVE ? xsave_value(cpu, state, row, scratch) : x86_register_read(state, row, scratch);
-	return __builtin_expect(!entry->value, 0) ? why(-ENOENT, "the vCPU has no such register now") : 0;
+	for (uint32_t families = plan->families; families && !error; families &= families - 1)
+		error = family_get(cpu, &cpu->registers, (uint32_t)__builtin_ctz(families));
+	batch->at = batch->count;
+	for (uint32_t i = 0; i < plan->part_count && !error; i++) {
+		error = part_read(cpu, plan, &plan->parts[i]);
+		if (error)
+			batch->at = plan->parts[i].at;
+	}
+	batch->entries = plan->entries;
+	return error;
 }
 
 static int registers_read(void *vcpu, struct register_batch *batch)
 {
 	struct x86_vcpu *cpu = vcpu;
+	struct register_plan *plan = batch->count == 1 ? &cpu->register_plan_one : &cpu->register_plan;
+	int error;
 
-	state_begin(&cpu->registers, cpu->registers_xsave);
-	for (uint32_t i = 0; i < batch->count; i++) {
-		int error = entry_read(cpu, &cpu->registers, &batch->entries[i], batch->scratch + i * (size_t)REGISTER_SCRATCH);
-
-		if (__builtin_expect(error, 0)) {
-			batch->at = i;
+	/* Of the XSAVE area the vCPU's own stands for a copy, but for the word that the call makes up. */
+	state_begin(&cpu->registers, (uint8_t *)&cpu->xsave);
+	if (!plan_fits(plan, batch)) {
+		error = plan_make(cpu, plan, batch);
+		if (error)
 			return error;
-		}
 	}
-	return 0;
+	return plan_run(cpu, plan, batch);
 }
 
 /* ---- Setting. ---- */

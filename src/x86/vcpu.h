@@ -157,6 +157,18 @@ enum completion { COMPLETE_NONE, COMPLETE_IN, COMPLETE_OUT, COMPLETE_MMIO, COMPL
 /* Counters of KVM_GET_STATS_FD on a vCPU. */
 enum vcpu_stat { VCPU_STAT_EXITS, VCPU_STAT_IO_EXITS, VCPU_STAT_MMIO_EXITS, VCPU_STAT_IRQ_WINDOW_EXITS, VCPU_STAT_SIGNAL_EXITS, VCPU_STATS };
 
+/* How the registers of the last call that read some are found: registers.c. */
+struct register_plan {
+	uint32_t count, room, part_count;
+	uint32_t families; /* to fetch, 1 << FAMILY_... */
+	struct register_entry *entries;
+	struct register_part {
+		const struct x86_register *row;
+		uint32_t at; /* its entry */
+		uint8_t value[64];
+	} *parts; /* values that are put together each time */
+};
+
 struct x86_vcpu {
 	struct vcpu vcpu;
 
@@ -284,6 +296,7 @@ struct x86_vcpu {
 	} host_fpu;
 
 	struct x86_snapshot *snapshot; /* snapshot.c's */
+	struct register_plan register_plan, register_plan_one; /* registers.c's */
 
 	/* ---- Pages below are touched only once the vCPU runs, or is asked for registers by id (registers.c). ---- */
 	struct x86_state registers;
