@@ -39,6 +39,8 @@ struct reg_set {
 	bool (*parse)(const char *name, uint64_t *id);
 	/* What of an id must be zero or is out of range, in words; NULL when nothing is wrong. Not called for ids that rows have. */
 	const char *(*wrong)(uint64_t id);
+	/* What may stand before these registers' names, separated by blanks, longer ones first ("msr_ia32_ msr_"); or NULL. */
+	const char *prefixes;
 };
 
 struct reg_arch {
@@ -47,6 +49,8 @@ struct reg_arch {
 	const char *machines; /* what uname(2) calls such machines, separated by blanks */
 	const struct reg_set *sets;
 	uint32_t count;
+	/* What is wrong with an id that belongs to no set, in words; NULL: it is of no kind. */
+	const char *(*wrong)(uint64_t id);
 };
 
 extern const struct reg_arch reg_x86, reg_arm, reg_arm64, reg_riscv, reg_ppc, reg_s390, reg_mips, reg_loongarch;
