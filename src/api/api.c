@@ -45,7 +45,7 @@ PUBLIC int anykvm_open(int flags)
 static long soft_open(uint64_t arch, int flags)
 {
 	if (arch && arch != KVM_REG_X86)
-		return why(-EINVAL, "the software KVM has x86 guests only");
+		return why(-EINVAL, "the software KVM has no %s guests", anykvm_arch_name(arch) ? anykvm_arch_name(arch) : "such");
 	return soft_system_open(flags);
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "anykvm/reg.h"
 #include "core/user.h"
 #include "core/why.h"
 
@@ -33,13 +34,22 @@ static void *room_take(struct register_room *room, size_t size)
 
 /* ---- Reasons. ---- */
 
-/* Says which entry it was, before what the architecture said of it. */
+/* Says which register it was, before what the architecture said of it; of several also which entry. */
 static __attribute__((cold)) int refuse(const struct register_batch *batch, int error)
 {
+	char name[ANYKVM_REG_NAME_ROOM];
+	uint64_t id;
+
 	if (batch->at >= batch->count)
 		return error;
+	id = batch->regs[batch->at].id;
+	if (anykvm_reg_name(id, name, sizeof name))
+		why_prefix("0x%llx: ", (unsigned long long)id);
+	else
+		why_prefix("%s: ", name);
+	if (batch->count > 1)
+		why_prefix("reg[%u] ", batch->at);
 	why_entry(batch->at);
-	why_prefix("reg[%u] 0x%llx: ", batch->at, (unsigned long long)batch->regs[batch->at].id);
 	return error;
 }
 
@@ -69,6 +79,7 @@ long registers_get_one(const struct register_ops *ops, void *vcpu, unsigned long
 	error = ops->read(vcpu, &batch);
 	if (error)
 		return refuse(&batch, error);
+	batch.at = 0;
 	if (user_write(reg.addr, batch.entries->value, batch.entries->size))
 		return refuse(&batch, why(-EFAULT, "addr: 0x%llx cannot be written", (unsigned long long)reg.addr));
 	return 0;
