@@ -35,6 +35,10 @@ static inline USER_COPIES void user_copy(volatile uint8_t *to, const volatile ui
 	case 8: *(volatile word *)to = *(const volatile word *)from; return;
 	case 4: *(volatile half *)to = *(const volatile half *)from; return;
 	case 2: *(volatile quarter *)to = *(const volatile quarter *)from; return;
+	case 16: /* vector registers, without a loop */
+		*(volatile word *)to = *(const volatile word *)from;
+		*(volatile word *)(to + 8) = *(const volatile word *)(from + 8);
+		return;
 	}
 #ifdef __x86_64__
 	if (size >= 256) {

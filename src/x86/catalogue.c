@@ -266,6 +266,11 @@ static const void *vector_read(const struct x86_state *state, const struct x86_r
 	unsigned int count = vector_pieces(state, row, pieces);
 	uint8_t *to = scratch;
 
+	if (row->place == PLACE_YMM) { /* the usual one, without a loop */
+		memcpy(scratch, state->xsave + pieces[0].at, 16);
+		memcpy(scratch + 16, state->xsave + pieces[1].at, 16);
+		return scratch;
+	}
 	for (unsigned int i = 0; i < count; to += pieces[i++].size)
 		memcpy(to, state->xsave + pieces[i].at, pieces[i].size);
 	return scratch;
