@@ -384,6 +384,17 @@ static void x86_names_mean_their_ids(void **state)
 		{ "msr_efer", 0x20300002c0000080 },
 		{ "star", 0x20300002c0000081 },
 		{ "kernel_gs_base", 0x20300002c0000102 },
+		{ "debugctl", 0x20300002000001d9 },
+		{ "mtrr_physmask7", 0x203000020000020f },
+		{ "mc3_status", 0x203000020000040d },
+		{ "fixed_ctr2", 0x203000020000030b },
+		{ "vmx_basic", 0x2030000200000480 },
+		{ "rtit_addr1_b", 0x2030000200000583 },
+		{ "x2apic_lvt_lint1", 0x2030000200000836 },
+		{ "hv_stimer3_count", 0x20300002400000b7 },
+		{ "kvm_steal_time", 0x203000024b564d03 },
+		{ "smca_mc1_status", 0x20300002c0002011 },
+		{ "vm_hsave_pa", 0x20300002c0010117 },
 		{ "msr 0xdeadbeef", 0x20300002deadbeef },
 		{ "guest_ssp", 0x2030000300000000 },
 	};
@@ -393,7 +404,9 @@ static void x86_names_mean_their_ids(void **state)
 		{ "eflags", "rflags" }, { "EFLAGS", "rflags" }, { "cs_ar", "cs_attributes" }, { "gdt_base", "gdtr_base" }, { "fctrl", "fcw" },
 		{ "MSR_STAR", "star" }, { "IA32_TSC", "tsc" }, { "MSR_IA32_TSC", "tsc" }, { "ia32_efer", "msr_efer" }, { "MSR_EFER", "msr_efer" },
 		{ "msr 0xc0000102", "kernel_gs_base" }, { "MSR_0xC0000102", "kernel_gs_base" }, { "msr 16", "tsc" }, { "msr_0xdeadbeef", "msr 0xdeadbeef" },
-		{ "0X2030_0002_c000_0081", "star" },
+		{ "0X2030_0002_c000_0081", "star" }, { "MSR_IA32_DEBUGCTLMSR", "debugctl" }, { "MSR_IA32_CR_PAT", "pat" }, { "MSR_K7_HWCR", "hwcr" },
+		{ "HV_X64_MSR_VP_INDEX", "hv_vp_index" }, { "MSR_KVM_WALL_CLOCK_NEW", "kvm_wall_clock_new" }, { "amd:patch_level", "bios_sign_id" },
+		{ "xen:hypercall_page", "hv_guest_os_id" }, { "amd:perfctr0", "k7_perfctr0" }, { "MSR_FS_BASE", "msr_fs_base" },
 	};
 	uint64_t id;
 
