@@ -14,7 +14,7 @@ struct reg_entry {
 	uint16_t nth; /* of the row's registers */
 };
 
-/* Hash tables hold positions in `entries` plus 1; 0 is a free slot. At least half the slots are free; collisions go to the next slot. */
+/* Hash tables hold positions in `entries` plus 1; 0 is a free slot. Three slots of four are free; collisions go to the next slot. */
 struct reg_index {
 	const struct reg_arch *arch;
 	const struct reg_entry *entries;

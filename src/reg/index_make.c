@@ -72,7 +72,7 @@ static uint32_t bits_for(uint32_t count)
 {
 	uint32_t bits = 1;
 
-	while (1u << bits < 2 * count)
+	while (1u << bits < 4 * count)
 		bits++;
 	return bits;
 }

@@ -224,14 +224,34 @@ PUBLIC uint64_t anykvm_reg_at(uint64_t arch, size_t position)
 
 /* ---- From a name to an id. `name` is in lower case everywhere here. ---- */
 
+/* Whether `name` is what reg_spell() would make of the pattern. */
+static bool name_fits(const char *pattern, size_t length, uint32_t number, const char *name)
+{
+	for (size_t i = 0; i < length; i++) {
+		uint32_t weight = 1;
+
+		if (pattern[i] != '%') {
+			if ((char)reg_lower((unsigned char)pattern[i]) != *name++)
+				return false;
+			continue;
+		}
+		i++;
+		while (number / weight > 9)
+			weight *= 10;
+		for (; weight; weight /= 10)
+			if (*name++ != (char)('0' + number / weight % 10))
+				return false;
+	}
+	return !*name;
+}
+
 static bool entry_is_named(const struct reg_index *index, const struct reg_entry *entry, const char *name)
 {
 	const struct reg_row *row = row_of(index, entry);
 	struct reg_names names = { 0 };
-	char spelt[ANYKVM_REG_NAME_ROOM];
 
 	while (reg_names_next(row, &names))
-		if (reg_spell(row, names.word, names.length, entry->nth, spelt) && !strcmp(spelt, name))
+		if (name_fits(names.word, names.length, row->first + entry->nth, name))
 			return true;
 	return false;
 }
