@@ -31,7 +31,6 @@
 extern const struct object_ops x86_vcpu_ops;
 /* The vCPU's registers by id (registers.c). */
 extern const struct register_ops x86_register_ops;
-void plan_free(struct register_plan *plan);
 /* Frees a vCPU; its VM calls this when nothing can reach it any more (vcpu.c). */
 void x86_vcpu_destroy(struct x86_vcpu *cpu);
 

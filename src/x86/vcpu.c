@@ -81,8 +81,8 @@ void x86_vcpu_destroy(struct x86_vcpu *cpu)
 		lapic_destroy(cpu->lapic);
 	free(cpu->cpuid);
 	free(cpu->snapshot);
-	plan_free(&cpu->register_plan);
-	plan_free(&cpu->register_plan_one);
+	x86_plan_free(&cpu->register_plan);
+	x86_plan_free(&cpu->register_plan_one);
 	msrs_destroy(cpu);
 	vcpu_destroy(&cpu->vcpu);
 	munmap(cpu, sizeof(*cpu));

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "vm/vm.h"
-#include "x86/catalogue.h"
+#include "x86/plan.h"
 
 /* General registers in the order of their encoding. GPR_ZERO reads as 0: the "no register" of an address. */
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_ZERO, GPR_COUNT };
@@ -157,18 +157,6 @@ enum completion { COMPLETE_NONE, COMPLETE_IN, COMPLETE_OUT, COMPLETE_MMIO, COMPL
 /* Counters of KVM_GET_STATS_FD on a vCPU. */
 enum vcpu_stat { VCPU_STAT_EXITS, VCPU_STAT_IO_EXITS, VCPU_STAT_MMIO_EXITS, VCPU_STAT_IRQ_WINDOW_EXITS, VCPU_STAT_SIGNAL_EXITS, VCPU_STATS };
 
-/* How the registers of the last call that read some are found: registers.c. */
-struct register_plan {
-	uint32_t count, room, part_count;
-	uint32_t families; /* to fetch, 1 << FAMILY_... */
-	struct register_entry *entries;
-	struct register_part {
-		const struct x86_register *row;
-		uint32_t at; /* its entry */
-		uint8_t value[64];
-	} *parts; /* values that are put together each time */
-};
-
 struct x86_vcpu {
 	struct vcpu vcpu;
 
@@ -296,7 +284,7 @@ struct x86_vcpu {
 	} host_fpu;
 
 	struct x86_snapshot *snapshot; /* snapshot.c's */
-	struct register_plan register_plan, register_plan_one; /* registers.c's */
+	struct x86_plan register_plan, register_plan_one; /* registers.c's: of the last calls that read many, and one */
 
 	/* ---- Pages below are touched only once the vCPU runs, or is asked for registers by id (registers.c). ---- */
 	struct x86_state registers;
