@@ -382,17 +382,27 @@ struct nearest {
 	char name[ANYKVM_REG_NAME_ROOM];
 };
 
+/* One letter of a short name, two, at most three; never all of it. What is not below is too far. */
+static uint32_t too_far(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length < 2 ? 1 : length < 5 ? 2 : length < 10 ? 3 : 4;
+}
+
 static void entry_compare(const struct reg_index *index, const struct reg_entry *entry, const char *name, struct nearest *nearest)
 {
 	const struct reg_row *row = row_of(index, entry);
+	uint32_t limit = too_far(name);
 	struct reg_names names = { 0 };
 	char spelt[ANYKVM_REG_NAME_ROOM];
 
-	while (nearest->distance && reg_names_next(row, &names)) {
-		uint32_t d = reg_spell(row, names.word, names.length, entry->nth, spelt) ? distance(name, spelt, nearest->distance - 1) : UINT32_MAX;
+	limit = limit < nearest->distance ? limit : nearest->distance;
+	while (limit && reg_names_next(row, &names)) {
+		uint32_t d = reg_spell(row, names.word, names.length, entry->nth, spelt) ? distance(name, spelt, limit - 1) : limit;
 
-		if (d < nearest->distance) {
-			nearest->distance = d;
+		if (d < limit) {
+			limit = nearest->distance = d;
 			memcpy(nearest->name, spelt, sizeof spelt);
 		}
 	}
@@ -412,18 +422,13 @@ static void index_compare(const struct reg_index *index, const char *name, struc
 
 PUBLIC int anykvm_reg_suggest(uint64_t arch, const char *name, char *nearest, size_t room)
 {
+	struct nearest best = { .distance = UINT32_MAX };
 	char lower[ANYKVM_REG_NAME_ROOM];
-	struct nearest best;
-	size_t length;
 
 	if (room)
 		*nearest = 0;
 	if (!name_lower(name, lower))
 		return -ENOENT;
-	/* One letter of a short name, two, at most three; never all of it. */
-	length = strlen(lower);
-	best.distance = length < 2 ? 1 : length < 5 ? 2 : length < 10 ? 3 : 4;
-	best.name[0] = 0;
 	for (int i = 0; i < REG_ARCHES; i++)
 		if (!arch || reg_indexes[i].arch->bits == arch)
 			index_compare(&reg_indexes[i], lower, &best);

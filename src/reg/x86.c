@@ -104,7 +104,12 @@ static const struct reg_row vectors[] = {
 
 static int vector_describe(uint64_t id, char *text, size_t room)
 {
-	return snprintf(text, room, ", class %u, number %u", (uint32_t)id >> 8, (uint32_t)id & 0xff);
+	static const char *const classes[] = { "MM", "XMM", "YMM", "ZMM", "K" };
+	uint32_t class = (uint32_t)id >> 8, number = (uint32_t)id & 0xff;
+
+	if (class > ANYKVM_X86_VECTOR_K)
+		return snprintf(text, room, ", class %u, number %u", class, number);
+	return snprintf(text, room, ", %s, number %u", classes[class], number);
 }
 
 static const struct reg_row xsave[] = {

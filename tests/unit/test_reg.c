@@ -471,6 +471,7 @@ static void x86_near_misses(void **state)
 		assert_string_equal(nearest, misses[i].nearest);
 	}
 	assert_int_equal(anykvm_reg_suggest(KVM_REG_X86, "something else entirely", nearest, sizeof nearest), -ENOENT);
+	assert_int_equal(anykvm_reg_suggest(KVM_REG_X86, "MSR_IA32_FOOBAR", nearest, sizeof nearest), -ENOENT);
 	assert_string_equal(nearest, "");
 	assert_int_equal(anykvm_reg_suggest(KVM_REG_X86, "rxa", nearest, 3), -ENOSPC);
 	assert_string_equal(nearest, "");
@@ -487,7 +488,7 @@ static void x86_descriptions(void **state)
 		{ 0x20300002c0000102, 0, "x86 MSR, index 0xc0000102, 64 bits" },
 		{ 0x20300002deadbeef, 0, "x86 MSR, index 0xdeadbeef, 64 bits" },
 		{ 0x203000a100000042, 0, "x86 segment, FS, base, 64 bits" },
-		{ 0x204000a600000107, 0, "x86 vector register, class 1, number 7, 128 bits" },
+		{ 0x204000a600000107, 0, "x86 vector register, XMM, number 7, 128 bits" },
 		{ 0x202000a000000000, -EINVAL, "x86 general register, index 0, 32 bits: its size is not the register's" },
 		{ 0x203001a000000000, -EINVAL, "x86, bits 0x1a000000000, 64 bits: bits 51:40 must be zero" },
 		{ 0x203000a000000000 | KVM_REG_SIZE_MASK, -EINVAL, "x86 general register, index 0: its size bits (55:52) are above 8" },
