@@ -502,7 +502,7 @@ static const struct reg_row msrs[] = {
 	MSR(0xc0010022, "mc_exp_redir", NULL),
 	MSRS(0xc0010030, 6, 1, 0, "processor_name_string%u", NULL),
 	MSR(0xc001003e, "htc", NULL),
-	MSRS(0xc0010044, 23, 1, 0, "mc%u_ctl_mask", "amd64_mc%u_mask"),
+	MSRS(0xc0010044, 7, 1, 0, "mc%u_ctl_mask", "amd64_mc%u_mask"),
 	MSRS(0xc0010050, 4, 1, 0, "smi_on_io_trap_%u", NULL),
 	MSR(0xc0010054, "smi_on_io_trap_ctl_sts", NULL),
 	MSR(0xc0010055, "int_pending_msg", "int_pending k8_int_pending_msg"),
@@ -560,6 +560,7 @@ static const struct reg_row msrs[] = {
 	MSR(0xc00102f1, "amd_ppin", "amd:ppin"),
 	MSRS(0xc0010300, 16, 2, 0, "amd_lbr_from%u", "amd:lastbranch_%u_from_ip"),
 	MSRS(0xc0010301, 16, 2, 0, "amd_lbr_to%u", "amd:lastbranch_%u_to_ip"),
+	MSRS(0xc0010400, 64, 1, 0, "smca_mc%u_ctl_mask", NULL),
 
 	/* Overrides of CPUID, and configuration of units: AMD's PPRs. */
 	MSR(0xc0011002, "cpuid_7_features", "amd_cpuid07"),
