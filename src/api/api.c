@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "api/accel.h"
 #include "api/api.h"
 #include "core/call.h"
 #include "core/object.h"
-#include "soft/soft.h"
 
 /* ---- Results and reasons. ---- */
 
@@ -42,22 +42,10 @@ PUBLIC int anykvm_open(int flags)
 	return anykvm_open_accel(ANYKVM_ACCEL_SOFT, 0, flags);
 }
 
-static long soft_open(uint64_t arch, int flags)
-{
-	if (arch && arch != KVM_REG_X86)
-		return why(-EINVAL, "the software KVM has no %s guests", anykvm_arch_name(arch) ? anykvm_arch_name(arch) : "such");
-	return soft_system_open(flags);
-}
-
 PUBLIC int anykvm_open_accel(enum anykvm_accel accel, uint64_t arch, int flags)
 {
 	api_begin(0);
-	switch (accel) {
-	case ANYKVM_ACCEL_SOFT:
-		return api_end(soft_open(arch, flags));
-	default:
-		return api_end(why(-EINVAL, "accel: %d is none", (int)accel));
-	}
+	return api_end(accel_open(accel, arch, flags));
 }
 
 PUBLIC int anykvm_ioctl(int fd, unsigned long request, void *argument)

@@ -260,16 +260,15 @@ long registers_set_many(const struct register_ops *ops, void *vcpu, struct regis
 
 long registers_list(const struct register_ops *ops, void *vcpu, struct register_room *room, unsigned long arg)
 {
-	uint64_t n, count = ops->list(vcpu, NULL), *ids;
+	uint64_t n, count, *ids = room_take(room, REGISTER_LIST_MAX * sizeof *ids);
 
+	if (!ids)
+		return -ENOMEM;
+	count = ops->list(vcpu, ids);
 	if (user_read(&n, arg, sizeof n) || user_write(arg, &count, sizeof count))
 		return why(-EFAULT, "argument: 0x%lx cannot be accessed", arg);
 	if (n < count)
 		return why(-E2BIG, "n: %llu is too few for %llu registers", (unsigned long long)n, (unsigned long long)count);
-	ids = room_take(room, count * sizeof *ids);
-	if (!ids)
-		return -ENOMEM;
-	ops->list(vcpu, ids);
 	if (user_write(arg + sizeof n, ids, count * sizeof *ids))
 		return why(-EFAULT, "reg: %llu ids cannot be written", (unsigned long long)count);
 	return 0;

@@ -16,6 +16,8 @@
 
 /* KVM_MANY_REGS_MAX_SIZE of them. */
 #define REGISTERS_MAX (KVM_MANY_REGS_MAX_SIZE / sizeof(struct kvm_one_reg))
+/* No vCPU has more registers. */
+#define REGISTER_LIST_MAX 8192
 /* The largest register: 2048 bits. */
 #define REGISTER_SIZE_MAX 256
 
@@ -42,7 +44,7 @@ struct register_ops {
 	int (*read)(void *vcpu, struct register_batch *batch);
 	/* All or nothing. */
 	int (*write)(void *vcpu, struct register_batch *batch);
-	/* The ids of all registers, into `ids` unless it is NULL: how many. */
+	/* The ids of all registers, REGISTER_LIST_MAX at most: how many. */
 	uint32_t (*list)(void *vcpu, uint64_t *ids);
 };
 

@@ -195,6 +195,8 @@ static bool component_there(const struct x86_state *state, const struct x86_regi
 
 static bool register_there(const struct x86_state *state, const struct x86_register *row)
 {
+	if (row->family < FAMILIES && state->absent >> row->family & 1)
+		return false;
 	switch (row->place) {
 	case PLACE_NOWHERE: return false;
 	case PLACE_PDPTR: return state->sregs.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;

@@ -25,6 +25,7 @@ enum x86_component { COMPONENT_X87, COMPONENT_SSE, COMPONENT_AVX, COMPONENT_OPMA
 /* A vCPU's registers as KVM's calls have them. */
 struct x86_state {
 	uint32_t have;    /* families that stand here, 1 << FAMILY_... */
+	uint32_t absent;  /* families that this KVM has not got */
 	uint32_t changed; /* families with registers that x86_register_write() has changed */
 	/* What has been written, besides the values: x86_state_settle() makes the rest fit. */
 	bool paging_written, pdptrs_written, efer_msr_written, xstate_bv_written;

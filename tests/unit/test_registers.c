@@ -1,6 +1,7 @@
 /*
  * Registers by id: KVM_GET_REG_LIST, ONE_REG and MANY_REGS against KVM's other calls, and the promise of KVM_SET_MANY_REGS: all or nothing, in
- * any order. An ordinary KVM program but for MANY_REGS.
+ * any order. An ordinary KVM program but for MANY_REGS. With hardware KVM (`anykvm run --accel kvm`) the registers that it tells and does not
+ * take back are left out, and what it does not have is skipped.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -37,6 +38,7 @@ struct whole {
 };
 
 static struct { uint64_t n, id[MOST]; } list;
+static uint64_t list_length; /* as KVM tells it */
 
 static void check(int vcpu, unsigned long request, void *argument)
 {
@@ -146,12 +148,40 @@ static int one(int vcpu, unsigned long request, uint64_t id, void *value)
 
 static struct machine machine;
 
+static bool hardware(void)
+{
+	const char *accel = getenv("ANYKVM_ACCEL");
+
+	return accel && !strcmp(accel, "kvm");
+}
+
+/* Hardware KVM lists MSRs that it does not take back, and some that count by themselves. */
+static void list_reduce(void)
+{
+	static uint64_t first[MOST], second[MOST];
+	uint64_t kept = 0;
+
+	for (uint64_t i = 0; i < list.n; i++) {
+		if (one(machine.vcpu, KVM_GET_ONE_REG, list.id[i], first) || one(machine.vcpu, KVM_SET_ONE_REG, list.id[i], first))
+			continue;
+		assert_int_equal(one(machine.vcpu, KVM_GET_ONE_REG, list.id[i], second), 0);
+		if (!memcmp(first, second, size_of(list.id[i])))
+			list.id[kept++] = list.id[i];
+	}
+	list.n = kept;
+}
+
 static int setup(void **state)
 {
 	(void)state;
 	machine_open(&machine);
 	list.n = MOST;
-	return ioctl_error(machine.vcpu, KVM_GET_REG_LIST, &list);
+	if (ioctl_error(machine.vcpu, KVM_GET_REG_LIST, &list))
+		return -1;
+	list_length = list.n;
+	if (hardware())
+		list_reduce();
+	return 0;
 }
 
 static int teardown(void **state)
@@ -202,7 +232,7 @@ static void test_list(void **state)
 
 	(void)state;
 	assert_int_equal(ioctl_error(machine.vcpu, KVM_GET_REG_LIST, &little), E2BIG);
-	assert_int_equal(little.n, list.n);
+	assert_int_equal(little.n, list_length);
 	assert_int_equal(little.id[0], 1);
 	for (uint32_t i = 0; i < list.n; i++)
 		for (uint32_t j = 0; j < i; j++)
@@ -302,6 +332,40 @@ static void test_many_reads_as_one(void **state)
 		assert_int_equal(one(machine.vcpu, KVM_GET_ONE_REG, list.id[i], value), 0);
 		assert_memory_equal(value, values[i], size_of(list.id[i]));
 	}
+}
+
+/* What an exit left in kvm_run serves, until something changes the vCPU. */
+static void test_reads_after_an_exit(void **state)
+{
+	static const uint8_t code[] = { 0xb8, 0x34, 0x12, 0xe6, 0x10, 0xf4 }; /* mov $0x1234, %ax; out %al, $0x10; hlt */
+	struct kvm_regs regs = { 0 };
+	struct whole w;
+	uint64_t value = 0;
+
+	(void)state;
+	machine_code(&machine, code, sizeof code);
+	machine.run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	assert_int_equal(vcpu_run(machine.vcpu), 0);
+	assert_int_equal(machine.run->exit_reason, KVM_EXIT_IO);
+	for (unsigned int i = 0; i < 2; i++) {
+		set.n = 0;
+		set_add(GENERAL(0), 0);
+		set_add(RIP, 0);
+		set_add(CONTROL(0), 0);
+		set_add(SEGMENT(SS, BASE, KVM_REG_SIZE_U64), 0);
+		check(machine.vcpu, KVM_GET_MANY_REGS, &set);
+		whole_get(machine.vcpu, &w);
+		assert_memory_equal(values[0], &w.regs.rax, 8);
+		assert_memory_equal(values[1], &w.regs.rip, 8);
+		assert_memory_equal(values[2], &w.sregs.cr0, 8);
+		assert_memory_equal(values[3], &w.sregs.ss.base, 8);
+	}
+	assert_int_equal(w.regs.rax, 0x1234);
+	check(machine.vcpu, KVM_GET_REGS, &regs);
+	regs.rax = 0x5678;
+	check(machine.vcpu, KVM_SET_REGS, &regs);
+	assert_int_equal(one(machine.vcpu, KVM_GET_ONE_REG, GENERAL(0), &value), 0);
+	assert_int_equal(value, 0x5678);
 }
 
 /* ---- Writing back. ---- */
@@ -598,6 +662,8 @@ static void test_ids(void **state)
 	for (unsigned int i = 0; i < sizeof ids / sizeof *ids; i++) {
 		uint8_t value[256] = { 0 };
 
+		if (hardware() && ids[i].id == ANYKVM_X86_REG(ANYKVM_X86_TYPE_VECTOR, KVM_REG_SIZE_U512, ANYKVM_X86_VECTOR_ZMM << 8))
+			continue; /* it may well be there */
 		assert_int_equal(one(machine.vcpu, KVM_GET_ONE_REG, ids[i].id, value), ids[i].error);
 		if (ids[i].id != CONTROL(ANYKVM_X86_CONTROL_PDPTR))
 			assert_int_equal(one(machine.vcpu, KVM_SET_ONE_REG, ids[i].id, value), ids[i].error);
@@ -635,6 +701,8 @@ static void test_pdptrs(void **state)
 	uint64_t *table = (uint64_t *)(machine.memory + 0x2000), value, id = CONTROL(ANYKVM_X86_CONTROL_PDPTR + 1);
 
 	(void)state;
+	if (hardware())
+		skip(); /* where they are depends on the processor's paging of guests */
 	for (unsigned int i = 0; i < 4; i++)
 		table[i] = 0x3001 + 0x1000 * i;
 	mode_set(2);
@@ -658,11 +726,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_list), TEST(test_reads_as_the_other_calls), TEST(test_many_reads_as_one), TEST(test_each_writes_back),
+		TEST(test_list), TEST(test_reads_as_the_other_calls), TEST(test_many_reads_as_one), TEST(test_reads_after_an_exit), TEST(test_each_writes_back),
 		TEST(test_all_move_to_another_vcpu), TEST(test_modes_in_any_order), TEST(test_all_or_nothing), TEST(test_events_and_registers),
 		TEST(test_numbers), TEST(test_addresses), TEST(test_ids), TEST(test_duplicates), TEST(test_pdptrs),
 	};
 
+	if (hardware() && access("/dev/kvm", R_OK | W_OK)) {
+		printf("no /dev/kvm\n");
+		return 77; /* skipped */
+	}
 	srand(1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
