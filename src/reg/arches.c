@@ -3,4 +3,4 @@
  */
 #include "reg/index.h"
 
-const struct reg_arch *const reg_arches[REG_ARCHES] = { &reg_x86 };
+const struct reg_arch *const reg_arches[REG_ARCHES] = { &reg_x86, &reg_arm64 };
