@@ -4,7 +4,7 @@ BUILD ?= build
 MESON_FLAGS ?=
 PREFIX ?= /usr/local
 
-.PHONY: all deps build run test test-sanitize test-upstream bench fuzz install clean
+.PHONY: all deps build run test test-sanitize test-upstream test-cross bench fuzz install clean
 
 all: build
 
@@ -31,6 +31,10 @@ test-sanitize:
 test-upstream: build
 	@./tests/upstream/run $(BUILD)
 
+# What other machines have of anykvm (register ids, hardware KVM, the library), cross-built and under qemu-user.
+test-cross: deps
+	@./scripts/test-cross
+
 bench: build
 	@./bench/run $(BUILD)
 
@@ -41,4 +45,4 @@ install: build
 	meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf build build-sanitize build-clang build-fuzz
+	rm -rf build build-sanitize build-clang build-cross build-fuzz

@@ -123,6 +123,39 @@ struct kvm_pre_fault_memory {
 #define KVM_CAP_X86_GUEST_MODE 238
 #endif
 
+/* Capabilities whose numbers a system header has on their own architecture only. */
+
+#ifndef KVM_CAP_SET_GUEST_DEBUG
+#define KVM_CAP_SET_GUEST_DEBUG 23
+#endif
+#ifndef KVM_CAP_REINJECT_CONTROL
+#define KVM_CAP_REINJECT_CONTROL 24
+#endif
+#ifndef KVM_CAP_MCE
+#define KVM_CAP_MCE 31
+#endif
+#ifndef KVM_CAP_PIT2
+#define KVM_CAP_PIT2 33
+#endif
+#ifndef KVM_CAP_PIT_STATE2
+#define KVM_CAP_PIT_STATE2 35
+#endif
+#ifndef KVM_CAP_XEN_HVM
+#define KVM_CAP_XEN_HVM 38
+#endif
+#ifndef KVM_CAP_VCPU_EVENTS
+#define KVM_CAP_VCPU_EVENTS 41
+#endif
+#ifndef KVM_CAP_DEBUGREGS
+#define KVM_CAP_DEBUGREGS 50
+#endif
+#ifndef KVM_CAP_XSAVE
+#define KVM_CAP_XSAVE 55
+#endif
+#ifndef KVM_CAP_XCRS
+#define KVM_CAP_XCRS 56
+#endif
+
 /* ---- x86. ---- */
 
 #if defined(__x86_64__) || defined(__i386__)

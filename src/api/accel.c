@@ -13,13 +13,19 @@
 #include "core/object.h"
 #include "core/why.h"
 #include "host/host.h"
+#ifdef ANYKVM_SOFT
 #include "soft/soft.h"
+#endif
 
+/* The software KVM's x86 guests run on x86-64 hosts. */
 static long soft_open(uint64_t arch, int flags)
 {
-	if (arch && arch != KVM_REG_X86)
-		return why(-EINVAL, "the software KVM has no %s guests", anykvm_arch_name(arch) ? anykvm_arch_name(arch) : "such");
-	return soft_system_open(flags);
+#ifdef ANYKVM_SOFT
+	if (!arch || arch == KVM_REG_X86)
+		return soft_system_open(flags);
+#endif
+	(void)flags;
+	return why(-EINVAL, "the software KVM has no %s guests", anykvm_arch_name(arch) ? anykvm_arch_name(arch) : "such");
 }
 
 static long host_open(uint64_t arch, int flags)

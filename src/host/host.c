@@ -38,8 +38,8 @@ static bool only_reads(unsigned int cmd)
 	case (unsigned int)KVM_GET_REG_LIST:
 	case (unsigned int)KVM_GET_MANY_REGS:
 	case (unsigned int)KVM_GET_MP_STATE:
-	case (unsigned int)KVM_GET_VCPU_EVENTS:
 #if defined(__x86_64__)
+	case (unsigned int)KVM_GET_VCPU_EVENTS:
 	case (unsigned int)KVM_GET_SREGS:
 	case (unsigned int)KVM_GET_SREGS2:
 	case (unsigned int)KVM_GET_MSRS:
