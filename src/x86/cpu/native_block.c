@@ -421,8 +421,14 @@ static struct address memory_emit(struct maker *m, const struct insn *insn, cons
 
 /* ---- Instructions. ---- */
 
-/* The host register that a register operand gets: its own, or a scratch register that is loaded here. */
-static uint8_t operand_emit(struct maker *m, const ZydisDecodedOperand *op, uint8_t *scratch, uint8_t *other)
+/* Whether an instruction that writes a register may leave some of it as it was: short ones, CMOV; scans that find nothing. */
+static bool operand_read(const struct maker *m, const ZydisDecodedOperand *op)
+{
+	return op->actions != ZYDIS_OPERAND_ACTION_WRITE || op->size < 32 || m->z.mnemonic == ZYDIS_MNEMONIC_BSF || m->z.mnemonic == ZYDIS_MNEMONIC_BSR;
+}
+
+/* The host register that a register operand gets: its own, or a scratch register that is loaded here if it is read. */
+static uint8_t operand_emit(struct maker *m, const ZydisDecodedOperand *op, bool read, uint8_t *scratch, uint8_t *other)
 {
 	uint8_t gpr = register_number(op), host = host_register(gpr);
 
@@ -431,7 +437,7 @@ static uint8_t operand_emit(struct maker *m, const ZydisDecodedOperand *op, uint
 	host = *scratch;
 	*scratch = *other;
 	*other = host;
-	if (op->actions != ZYDIS_OPERAND_ACTION_WRITE || op->size < 32)
+	if (read)
 		emit_load(&m->e, 8, host, cpu_field(CPU_DISP(gpr) + 8 * gpr));
 	return host;
 }
@@ -479,6 +485,7 @@ static void plain_emit(struct maker *m, const struct part *part)
 	uint8_t scratch = HOST_SCRATCH1, other = HOST_SCRATCH0, reg = m->z.raw.modrm.reg, rm = REGISTER_NONE;
 	struct place place = place_of(part->insn);
 	struct address memory;
+	bool same;
 
 	if (part->access_size) {
 		flags_leave(m);
@@ -495,12 +502,13 @@ static void plain_emit(struct maker *m, const struct part *part)
 		else if (m->op[i].encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM || m->op[i].encoding == ZYDIS_OPERAND_ENCODING_OPCODE)
 			rm_operand = &m->op[i];
 	}
+	same = reg_operand && rm_operand && register_number(rm_operand) == register_number(reg_operand);
 	if (reg_operand)
-		reg = operand_emit(m, reg_operand, &scratch, &other);
-	if (rm_operand && reg_operand && register_number(rm_operand) == register_number(reg_operand))
+		reg = operand_emit(m, reg_operand, same || operand_read(m, reg_operand), &scratch, &other);
+	if (same)
 		rm = reg;
 	else if (rm_operand)
-		rm = operand_emit(m, rm_operand, &scratch, &other);
+		rm = operand_emit(m, rm_operand, operand_read(m, rm_operand), &scratch, &other);
 	encode(m, part, reg, rm, part->access_size ? &memory : NULL);
 	if (rm_operand)
 		operand_put(m, rm_operand, rm);
