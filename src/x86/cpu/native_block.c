@@ -37,7 +37,8 @@ static const uint8_t kinds[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	M(SAR) = KIND_PLAIN, M(SHLD) = KIND_PLAIN, M(SHRD) = KIND_PLAIN,
 	M(BT) = KIND_PLAIN, M(BTS) = KIND_PLAIN, M(BTR) = KIND_PLAIN, M(BTC) = KIND_PLAIN, M(BSF) = KIND_PLAIN, M(BSR) = KIND_PLAIN,
 	M(POPCNT) = KIND_PLAIN,
-	M(MOV) = KIND_PLAIN, M(MOVZX) = KIND_PLAIN, M(MOVSX) = KIND_PLAIN, M(MOVSXD) = KIND_PLAIN, M(BSWAP) = KIND_PLAIN, M(XCHG) = KIND_PLAIN,
+	M(MOV) = KIND_PLAIN, M(MOVZX) = KIND_PLAIN, M(MOVSX) = KIND_PLAIN, M(MOVSXD) = KIND_PLAIN, M(BSWAP) = KIND_PLAIN,
+	M(XCHG) = KIND_PLAIN, M(XADD) = KIND_PLAIN, M(CMPXCHG) = KIND_PLAIN,
 	M(CBW) = KIND_PLAIN, M(CWDE) = KIND_PLAIN, M(CDQE) = KIND_PLAIN, M(CWD) = KIND_PLAIN, M(CDQ) = KIND_PLAIN, M(CQO) = KIND_PLAIN,
 	M(CMOVO) = KIND_PLAIN, M(CMOVNO) = KIND_PLAIN, M(CMOVB) = KIND_PLAIN, M(CMOVNB) = KIND_PLAIN, M(CMOVZ) = KIND_PLAIN,
 	M(CMOVNZ) = KIND_PLAIN, M(CMOVBE) = KIND_PLAIN, M(CMOVNBE) = KIND_PLAIN, M(CMOVS) = KIND_PLAIN, M(CMOVNS) = KIND_PLAIN,
@@ -47,7 +48,8 @@ static const uint8_t kinds[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	M(SETBE) = KIND_PLAIN, M(SETNBE) = KIND_PLAIN, M(SETS) = KIND_PLAIN, M(SETNS) = KIND_PLAIN, M(SETP) = KIND_PLAIN,
 	M(SETNP) = KIND_PLAIN, M(SETL) = KIND_PLAIN, M(SETNL) = KIND_PLAIN, M(SETLE) = KIND_PLAIN, M(SETNLE) = KIND_PLAIN,
 	M(CLC) = KIND_PLAIN, M(STC) = KIND_PLAIN, M(CMC) = KIND_PLAIN,
-	M(NOP) = KIND_NOTHING, M(ENDBR64) = KIND_NOTHING, M(LEA) = KIND_LEA,
+	M(NOP) = KIND_NOTHING, M(ENDBR64) = KIND_NOTHING, M(PREFETCHNTA) = KIND_NOTHING, M(PREFETCHT0) = KIND_NOTHING,
+	M(PREFETCHT1) = KIND_NOTHING, M(PREFETCHT2) = KIND_NOTHING, M(PREFETCHW) = KIND_NOTHING, M(LEA) = KIND_LEA,
 	M(PUSH) = KIND_PUSH, M(POP) = KIND_POP, M(LEAVE) = KIND_LEAVE, M(JMP) = KIND_JUMP, M(CALL) = KIND_CALL, M(RET) = KIND_RETURN,
 	M(JO) = KIND_JUMP_IF, M(JNO) = KIND_JUMP_IF, M(JB) = KIND_JUMP_IF, M(JNB) = KIND_JUMP_IF, M(JZ) = KIND_JUMP_IF, M(JNZ) = KIND_JUMP_IF,
 	M(JBE) = KIND_JUMP_IF, M(JNBE) = KIND_JUMP_IF, M(JS) = KIND_JUMP_IF, M(JNS) = KIND_JUMP_IF, M(JP) = KIND_JUMP_IF,
@@ -60,6 +62,7 @@ struct part {
 	enum kind kind;       /* KIND_NONE: the interpreter does it */
 	uint8_t access_size;  /* of its memory operand; 0: none */
 	bool writes;          /* to memory */
+	bool atomic;          /* that */
 	uint32_t flags_read, flags_written;
 	uint32_t flags_live;  /* behind it: somebody may still look at them */
 };
@@ -124,8 +127,6 @@ static bool plain_possible(const struct maker *m, const struct insn *insn)
 	const ZydisDecodedOperand *memory = memory_operand(m);
 	unsigned int in_memory = 0;
 
-	if (m->z.attributes & ZYDIS_ATTRIB_HAS_LOCK)
-		return false;
 	for (unsigned int i = 0; i < m->z.operand_count_visible; i++) {
 		if (m->op[i].type != ZYDIS_OPERAND_TYPE_REGISTER)
 			continue;
@@ -135,8 +136,8 @@ static bool plain_possible(const struct maker *m, const struct insn *insn)
 	}
 	if (!memory)
 		return in_memory <= 2;
-	/* XCHG is atomic; a bit offset in a register reaches beyond the operand. */
-	if (m->z.mnemonic == ZYDIS_MNEMONIC_XCHG || (m->z.meta.category == ZYDIS_CATEGORY_BITBYTE && m->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER))
+	/* A bit offset in a register reaches beyond the operand. */
+	if (m->z.meta.category == ZYDIS_CATEGORY_BITBYTE && m->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
 		return false;
 	return memory->encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM && memory->size <= 64 && in_memory <= 1 && place_possible(insn);
 }
@@ -202,6 +203,7 @@ static void part_fill(struct maker *m, struct part *part, const struct insn *ins
 	if (part->kind == KIND_PLAIN && memory) {
 		part->access_size = (uint8_t)(memory->size / 8);
 		part->writes = memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+		part->atomic = m->z.attributes & ZYDIS_ATTRIB_HAS_LOCK || m->z.mnemonic == ZYDIS_MNEMONIC_XCHG;
 	}
 	if (part->kind != KIND_NONE && flags) {
 		part->flags_read = flags->tested & FLAGS_ARITHMETIC;
@@ -458,6 +460,8 @@ static void encode(struct maker *m, const struct part *part, uint8_t reg, uint8_
 	const uint8_t *bytes = m->block->bytes + part->insn->offset;
 	bool modrm = z->attributes & ZYDIS_ATTRIB_HAS_MODRM;
 
+	if (z->attributes & ZYDIS_ATTRIB_HAS_LOCK)
+		emit_8(&m->e, 0xf0);
 	if (z->opcode_map == ZYDIS_OPCODE_MAP_0F)
 		o.code |= 0x0f00;
 	if (z->raw.rex.W)
@@ -479,6 +483,14 @@ static void encode(struct maker *m, const struct part *part, uint8_t reg, uint8_
 	emit_bytes(&m->e, bytes + z->raw.imm[0].offset, z->raw.imm[0].size / 8);
 }
 
+/* What is atomic and not in one cache line, the host may not like. */
+static void aligned_emit(struct maker *m, const struct part *part)
+{
+	emit_rr(&m->e, 0xf6, 4, 0, HOST_SCRATCH0); /* TEST */
+	emit_8(&m->e, part->access_size - 1u);
+	way_out_add(m, emit_jump_if(&m->e, IF_NOT_ZERO), part->insn, 0);
+}
+
 static void plain_emit(struct maker *m, const struct part *part)
 {
 	const ZydisDecodedOperand *reg_operand = NULL, *rm_operand = NULL;
@@ -491,6 +503,8 @@ static void plain_emit(struct maker *m, const struct part *part)
 		flags_leave(m);
 		memory = memory_emit(m, part->insn, &place, part->access_size, part->writes);
 		scratch = memory.base == HOST_SCRATCH0 ? HOST_SCRATCH1 : HOST_SCRATCH0;
+		if (part->atomic)
+			aligned_emit(m, part);
 	}
 	if (part->flags_read || (part->flags_written && part->flags_live & ~part->flags_written))
 		flags_restore(m, scratch);
