@@ -188,7 +188,7 @@ static inline void jump_set(uint8_t *displacement, const uint8_t *target)
 {
 	int32_t distance = (int32_t)(target - (displacement + 4));
 
-	__atomic_store_n((int32_t __attribute__((may_alias, aligned(1))) *)displacement, distance, __ATOMIC_RELAXED);
+	memcpy(displacement, &distance, sizeof distance);
 }
 
 #endif

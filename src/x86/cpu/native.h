@@ -1,6 +1,6 @@
 /*
  * Native code: a block of 64-bit code that has run often gets instructions of the host's, where the host is an x86-64 too. native.c
- * runs them, native_block.c makes them.
+ * runs them, native_block.c and native_insn.c make them.
  *
  * Most guest registers have a host register of their own while native code runs, and the guest's arithmetic flags are the
  * host's until something else needs those. What native code cannot do (a translation that is not cached, an instruction it
@@ -86,7 +86,7 @@ void native_link(struct x86_vcpu *cpu, const struct block *block);
 /* A host fault: if it was in native code, makes the vCPU say what an interpreter would have made it say. In the signal handler. */
 void native_interrupted(void *cpu, const void *context);
 
-/* ---- native_block.c ---- */
+/* ---- native_block.c, native_insn.c ---- */
 
 /* Gives the block native code; false: it is left to the interpreter. */
 bool native_make(struct x86_vcpu *cpu, struct block *block);
