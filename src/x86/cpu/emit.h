@@ -36,6 +36,8 @@ struct opcode {
 	bool rex;        /* even when nothing in it is set: SPL ... DIL */
 };
 
+/* Opcodes that are used by number: reg = reg OP rm. */
+enum { OPCODE_ADD = 0x03, OPCODE_SUB = 0x2b, OPCODE_XOR = 0x33, OPCODE_CMP = 0x3b, OPCODE_TEST = 0x85, OPCODE_STORE = 0x89, OPCODE_LOAD = 0x8b };
 enum condition_code { IF_BELOW = 2, IF_ZERO = 4, IF_NOT_ZERO = 5 };
 
 static inline void emit_bytes(struct emitter *e, const void *bytes, size_t count)
@@ -123,17 +125,17 @@ static inline void emit_r_rip(struct emitter *e, struct opcode o, uint8_t reg, c
 
 static inline void emit_move(struct emitter *e, uint8_t to, uint8_t from)
 {
-	emit_rr(e, 0x8b, 8, to, from);
+	emit_rr(e, OPCODE_LOAD, 8, to, from);
 }
 
 static inline void emit_load(struct emitter *e, uint8_t size, uint8_t to, struct address a)
 {
-	emit_rm(e, 0x8b, size, to, a);
+	emit_rm(e, OPCODE_LOAD, size, to, a);
 }
 
 static inline void emit_store(struct emitter *e, uint8_t size, uint8_t from, struct address a)
 {
-	emit_rm(e, 0x89, size, from, a);
+	emit_rm(e, OPCODE_STORE, size, from, a);
 }
 
 static inline void emit_lea(struct emitter *e, uint8_t to, struct address a)
@@ -162,9 +164,10 @@ static inline void emit_arithmetic(struct emitter *e, enum arithmetic operation,
 	emit_bytes(e, &value, byte ? 1 : 4);
 }
 
-static inline void emit_shift(struct emitter *e, uint8_t kind, uint8_t size, uint8_t reg, uint8_t count)
+enum shift_kind { SHIFT_LEFT = 4, SHIFT_RIGHT = 5, SHIFT_RIGHT_SIGNED = 7 };
+static inline void emit_shift(struct emitter *e, enum shift_kind kind, uint8_t size, uint8_t reg, uint8_t count)
 {
-	emit_rr(e, 0xc1, size, kind, reg);
+	emit_rr(e, 0xc1, size, (uint8_t)kind, reg);
 	emit_8(e, count);
 }
 

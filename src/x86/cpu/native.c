@@ -23,7 +23,7 @@ static void registers_emit(struct emitter *e, bool store)
 {
 	for (uint8_t gpr = RAX; gpr <= R15; gpr++)
 		if (host_register(gpr) != REGISTER_NONE)
-			emit_rm(e, store ? 0x89 : 0x8b, 8, host_register(gpr), address_of(HOST_CPU, CPU_DISP(gpr[gpr])));
+			emit_rm(e, store ? OPCODE_STORE : OPCODE_LOAD, 8, host_register(gpr), address_of(HOST_CPU, CPU_DISP(gpr[gpr])));
 }
 
 /* Out to C. RAX and RDX are the result. */
@@ -43,7 +43,7 @@ static void enter_emit(struct native *native, struct emitter *e)
 		emit_rr(e, 0xff, 4, 6, kept[i]); /* PUSH */
 	emit_lea(e, HOST_CPU, address_of(RDI, (int32_t)offsetof(struct x86_vcpu, gpr[GPR_ZERO])));
 	emit_move(e, HOST_SCRATCH0, RSI);
-	emit_rr(e, 0x31, 4, HOST_SCRATCH1, HOST_SCRATCH1); /* no link */
+	emit_rr(e, OPCODE_XOR, 4, HOST_SCRATCH1, HOST_SCRATCH1); /* no link */
 	registers_emit(e, false);
 	emit_rr(e, 0xff, 4, 4, HOST_SCRATCH0); /* JMP */
 }
@@ -60,7 +60,7 @@ static void leave_emit(struct native *native, struct emitter *e)
 	registers_emit(e, true);
 	emit_store(e, 8, HOST_SCRATCH0, address_of(HOST_CPU, CPU_DISP(rip)));
 	emit_store(e, 4, HOST_SCRATCH1, address_of(HOST_CPU, CPU_DISP(native_link)));
-	emit_rr(e, 0x31, 4, RAX, RAX);
+	emit_rr(e, OPCODE_XOR, 4, RAX, RAX);
 	return_emit(e);
 }
 
@@ -74,30 +74,30 @@ static void go_anywhere_emit(struct x86_vcpu *cpu, struct native *native, struct
 	emit_bytes(e, &hints, 8);
 	native->go_anywhere = e->at;
 	emit_move(e, HOST_SCRATCH1, HOST_SCRATCH0);
-	emit_shift(e, 5, 8, HOST_SCRATCH1, 10);
-	emit_rr(e, 0x33, 4, HOST_SCRATCH1, HOST_SCRATCH0);
+	emit_shift(e, SHIFT_RIGHT, 8, HOST_SCRATCH1, 10);
+	emit_rr(e, OPCODE_XOR, 4, HOST_SCRATCH1, HOST_SCRATCH0);
 	emit_arithmetic(e, ARITHMETIC_AND, 4, HOST_SCRATCH1, (int32_t)count - 1);
-	emit_shift(e, 4, 4, HOST_SCRATCH1, 3);
-	emit_r_rip(e, (struct opcode){ 0x03, 8, 0, false }, HOST_SCRATCH1, hints_at);
+	emit_shift(e, SHIFT_LEFT, 4, HOST_SCRATCH1, 3);
+	emit_r_rip(e, (struct opcode){ OPCODE_ADD, 8, 0, false }, HOST_SCRATCH1, hints_at);
 	emit_load(e, 8, HOST_SCRATCH1, address_of(HOST_SCRATCH1, 0));
-	emit_rr(e, 0x85, 8, HOST_SCRATCH1, HOST_SCRATCH1);
+	emit_rr(e, OPCODE_TEST, 8, HOST_SCRATCH1, HOST_SCRATCH1);
 	unknown[0] = emit_jump_if(e, IF_ZERO);
-	emit_rm(e, 0x3b, 8, HOST_SCRATCH0, address_of(HOST_SCRATCH1, offsetof(struct block, linear)));
+	emit_rm(e, OPCODE_CMP, 8, HOST_SCRATCH0, address_of(HOST_SCRATCH1, offsetof(struct block, linear)));
 	unknown[1] = emit_jump_if(e, IF_NOT_ZERO);
 	emit_rm(e, 0x83, 8, ARITHMETIC_CMP, address_of(HOST_SCRATCH1, offsetof(struct block, native_far)));
 	emit_8(e, 0);
 	unknown[2] = emit_jump_if(e, IF_ZERO);
 	emit_load(e, 4, HOST_SCRATCH0, address_of(HOST_CPU, CPU_DISP(mode)));
-	emit_rm(e, 0x3b, 4, HOST_SCRATCH0, address_of(HOST_SCRATCH1, offsetof(struct block, mode)));
+	emit_rm(e, OPCODE_CMP, 4, HOST_SCRATCH0, address_of(HOST_SCRATCH1, offsetof(struct block, mode)));
 	changed = emit_jump_if(e, IF_NOT_ZERO);
 	emit_load(e, 8, HOST_SCRATCH0, address_of(HOST_SCRATCH1, offsetof(struct block, native_far)));
-	emit_rr(e, 0x31, 4, HOST_SCRATCH1, HOST_SCRATCH1); /* no link */
+	emit_rr(e, OPCODE_XOR, 4, HOST_SCRATCH1, HOST_SCRATCH1); /* no link */
 	emit_rr(e, 0xff, 4, 4, HOST_SCRATCH0);
 	jump_set(changed, e->at);
 	emit_load(e, 8, HOST_SCRATCH0, address_of(HOST_SCRATCH1, offsetof(struct block, linear)));
 	for (unsigned int i = 0; i < 3; i++)
 		jump_set(unknown[i], e->at);
-	emit_rr(e, 0x31, 4, HOST_SCRATCH1, HOST_SCRATCH1);
+	emit_rr(e, OPCODE_XOR, 4, HOST_SCRATCH1, HOST_SCRATCH1);
 	jump_set(emit_jump(e), native->leave);
 }
 

@@ -293,7 +293,7 @@ static void ways_out_emit(struct maker *m)
 	const uint8_t *to_interpreter = m->e.at, *start = NULL;
 
 	emit_constant(&m->e, HOST_SCRATCH1, (uint64_t)m->block);
-	emit_rr(&m->e, 0x03, 8, HOST_SCRATCH0, HOST_SCRATCH1);
+	emit_rr(&m->e, OPCODE_ADD, 8, HOST_SCRATCH0, HOST_SCRATCH1);
 	jump_set(emit_jump(&m->e), m->native->leave_at);
 	for (const struct way_out *way = m->ways_out; way < m->ways_out + m->ways_out_count; last = way++) {
 		bool same = last && last->insn == way->insn && last->target == way->target;

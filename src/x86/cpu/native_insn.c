@@ -67,9 +67,9 @@ static void register_put(struct maker *m, uint8_t gpr, uint8_t from)
 static void register_add(struct maker *m, uint8_t to, uint8_t gpr)
 {
 	if (host_register(gpr) == REGISTER_NONE)
-		emit_rm(&m->e, 0x03, 8, to, gpr_field(gpr));
+		emit_rm(&m->e, OPCODE_ADD, 8, to, gpr_field(gpr));
 	else
-		emit_rr(&m->e, 0x03, 8, to, host_register(gpr));
+		emit_rr(&m->e, OPCODE_ADD, 8, to, host_register(gpr));
 }
 
 /* ---- Memory operands. ---- */
@@ -111,7 +111,7 @@ static void effective_emit(struct maker *m, uint8_t to, const struct place *plac
 	} else {
 		register_get(m, to, index ? place->index : place->base);
 		if (index && place->scale)
-			emit_shift(&m->e, 4, 8, to, place->scale);
+			emit_shift(&m->e, SHIFT_LEFT, 8, to, place->scale);
 		if (index && base)
 			register_add(m, to, place->base);
 		emit_lea(&m->e, to, address_of(to, (int32_t)disp));
@@ -125,9 +125,9 @@ static void linear_emit(struct maker *m, uint8_t to, const struct place *place, 
 
 	effective_emit(m, to, place, place->disp + (based || place->truncated ? 0 : extra));
 	if (place->truncated)
-		emit_rr(&m->e, 0x8b, 4, to, to);
+		emit_rr(&m->e, OPCODE_LOAD, 4, to, to);
 	if (based)
-		emit_rm(&m->e, 0x03, 8, to, cpu_field(CPU_DISP(seg) + (int32_t)(place->seg * sizeof(struct kvm_segment) + offsetof(struct kvm_segment, base))));
+		emit_rm(&m->e, OPCODE_ADD, 8, to, cpu_field(CPU_DISP(seg) + (int32_t)(place->seg * sizeof(struct kvm_segment) + offsetof(struct kvm_segment, base))));
 	if ((based || place->truncated) && extra)
 		emit_lea(&m->e, to, address_of(to, (int32_t)extra));
 }
@@ -148,11 +148,11 @@ static struct address memory_emit(struct maker *m, const struct insn *insn, cons
 		emit_move(e, HOST_SCRATCH0, HOST_SCRATCH1);
 	else
 		linear_emit(m, HOST_SCRATCH0, place, size - 1);
-	emit_shift(e, 5, 4, HOST_SCRATCH1, PAGE_SHIFT - 4);
+	emit_shift(e, SHIFT_RIGHT, 4, HOST_SCRATCH1, PAGE_SHIFT - 4);
 	emit_arithmetic(e, ARITHMETIC_AND, 4, HOST_SCRATCH1, (TLB_ENTRIES - 1) << 4);
-	emit_rm(e, 0x03, 8, HOST_SCRATCH1, cpu_field(CPU_DISP(tlb)));
+	emit_rm(e, OPCODE_ADD, 8, HOST_SCRATCH1, cpu_field(CPU_DISP(tlb)));
 	emit_arithmetic(e, ARITHMETIC_OR, 8, HOST_SCRATCH0, PAGE_SIZE - 1);
-	emit_rm(e, 0x3b, 8, HOST_SCRATCH0, address_of(HOST_SCRATCH1, tag));
+	emit_rm(e, OPCODE_CMP, 8, HOST_SCRATCH0, address_of(HOST_SCRATCH1, tag));
 	way_out_add(m, emit_jump_if(e, IF_NOT_ZERO), insn, 0);
 	if (!write && place_in_registers(place) && place->index == GPR_ZERO && !place->truncated && place->seg < FS) {
 		emit_load(e, 8, HOST_SCRATCH1, address_of(HOST_SCRATCH1, addend));
@@ -160,10 +160,10 @@ static struct address memory_emit(struct maker *m, const struct insn *insn, cons
 		return (struct address){ HOST_SCRATCH1, host_register(place->base), 0, (int32_t)place->disp };
 	}
 	linear_emit(m, HOST_SCRATCH0, place, 0);
-	emit_rm(e, 0x03, 8, HOST_SCRATCH0, address_of(HOST_SCRATCH1, addend));
+	emit_rm(e, OPCODE_ADD, 8, HOST_SCRATCH0, address_of(HOST_SCRATCH1, addend));
 	if (write) {
 		emit_move(e, HOST_SCRATCH1, HOST_SCRATCH0);
-		emit_r_rip(e, (struct opcode){ 0x2b, 8, 0, false }, HOST_SCRATCH1, m->guard_constant);
+		emit_r_rip(e, (struct opcode){ OPCODE_SUB, 8, 0, false }, HOST_SCRATCH1, m->guard_constant);
 		emit_arithmetic(e, ARITHMETIC_CMP, 8, HOST_SCRATCH1, m->block->length + GUARD);
 		way_out_add(m, emit_jump_if(e, IF_BELOW), insn, 0);
 	}
@@ -295,7 +295,7 @@ static void lea_emit(struct maker *m, const struct insn *insn)
 	}
 	effective_emit(m, to, &place, place.disp);
 	if (place.truncated || insn->size == 4)
-		emit_rr(&m->e, 0x8b, 4, to, to);
+		emit_rr(&m->e, OPCODE_LOAD, 4, to, to);
 	if (to == HOST_SCRATCH0)
 		register_put(m, insn->reg, to);
 }
@@ -353,9 +353,9 @@ void link_emit(struct maker *m, int condition, uint64_t target)
 static void canonical_emit(struct maker *m, const struct insn *insn)
 {
 	emit_move(&m->e, HOST_SCRATCH1, HOST_SCRATCH0);
-	emit_shift(&m->e, 4, 8, HOST_SCRATCH1, 16);
-	emit_shift(&m->e, 7, 8, HOST_SCRATCH1, 16);
-	emit_rr(&m->e, 0x3b, 8, HOST_SCRATCH1, HOST_SCRATCH0);
+	emit_shift(&m->e, SHIFT_LEFT, 8, HOST_SCRATCH1, 16);
+	emit_shift(&m->e, SHIFT_RIGHT_SIGNED, 8, HOST_SCRATCH1, 16);
+	emit_rr(&m->e, OPCODE_CMP, 8, HOST_SCRATCH1, HOST_SCRATCH0);
 	way_out_add(m, emit_jump_if(&m->e, IF_NOT_ZERO), insn, 0);
 }
 
