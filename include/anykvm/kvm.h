@@ -1,7 +1,8 @@
 /*
  * The KVM ABI: <linux/kvm.h> of this system, and what later kernels (up to Linux 6.12, and the x86 register ids of 6.18) add
- * to it, each under #ifndef so that a newer system header wins. Written from the kernel's Documentation/virt/kvm/api.rst.
- * Only the kernel's ABI stands here; the library's own calls are in anykvm.h. Usable from C and C++.
+ * to it, each under #ifndef so that a newer system header wins. Written from the kernel's Documentation/virt/kvm/api.rst. Below that,
+ * what anykvm adds to the ABI itself: many registers in one call, and ids for all registers of x86. The library's own calls are in
+ * anykvm.h. Usable from C and C++.
  */
 #ifndef ANYKVM_KVM_H
 #define ANYKVM_KVM_H
@@ -194,9 +195,15 @@ struct kvm_pre_fault_memory {
 #define KVM_X86_GRP_SEV 1
 #endif
 
-/*
- * Linux 6.18: ids of KVM_GET_ONE_REG. Bits 39:32 are the type, bits 31:0 the index; every register is 64 bits wide.
- */
+#endif /* x86 */
+
+/* ---- Registers by id (api.rst, 4.68, 4.69, 4.83). These stand outside any architecture's #if: an id can be read on any machine. ---- */
+
+#ifndef KVM_REG_LOONGARCH
+#define KVM_REG_LOONGARCH 0x9000000000000000ULL
+#endif
+
+/* Linux 6.18, x86: bits 39:32 are the type, bits 31:0 the index; these registers are 64 bits wide. */
 #ifndef KVM_X86_REG_TYPE_MSR
 #define KVM_X86_REG_TYPE_MSR 2
 #define KVM_X86_REG_TYPE_KVM 3
@@ -209,6 +216,104 @@ struct kvm_pre_fault_memory {
 #define KVM_REG_GUEST_SSP 0
 #endif
 
-#endif /* x86 */
+/*
+ * Many registers in one call: Darkhan Mukashov's proposal of November 2020 to the kvm list, with its command words. The numbers 0xc7
+ * and 0xc8 carry other calls by now; the whole words differ from theirs. At most KVM_MANY_REGS_MAX_SIZE bytes of struct kvm_one_reg.
+ */
+#ifndef KVM_GET_MANY_REGS
+struct kvm_many_regs {
+	__u64 n;
+	struct kvm_one_reg reg[];
+};
+#define KVM_MANY_REGS_MAX_SIZE 16384
+#define KVM_GET_MANY_REGS _IOW(KVMIO, 0xc7, struct kvm_many_regs)
+#define KVM_SET_MANY_REGS _IOW(KVMIO, 0xc8, struct kvm_many_regs)
+#endif
+
+/*
+ * x86 registers that no kernel gives ids: the same layout, in types far from the kernel's. The size stands in bits 55:52 as in every id.
+ * Registers that are views of others (a whole segment and its parts, xmm and ymm) all have ids of their own.
+ */
+#define ANYKVM_X86_REG(type, size, index) (KVM_REG_X86 | (size) | (__u64)(type) << 32 | (__u64)(__u32)(index))
+
+/* Index: 0 ... 15 in the order of their encoding (rax rcx rdx rbx rsp rbp rsi rdi r8 ... r15), 16 rip, 17 rflags. 64 bits. */
+#define ANYKVM_X86_TYPE_GENERAL 0xa0
+/* Index: segment << 4 | part. Segments in the order of their encoding, then TR, LDTR, GDTR, IDTR. */
+#define ANYKVM_X86_TYPE_SEGMENT 0xa1
+#define ANYKVM_X86_SEGMENT_ES 0
+#define ANYKVM_X86_SEGMENT_CS 1
+#define ANYKVM_X86_SEGMENT_SS 2
+#define ANYKVM_X86_SEGMENT_DS 3
+#define ANYKVM_X86_SEGMENT_FS 4
+#define ANYKVM_X86_SEGMENT_GS 5
+#define ANYKVM_X86_SEGMENT_TR 6
+#define ANYKVM_X86_SEGMENT_LDTR 7
+#define ANYKVM_X86_SEGMENT_GDTR 8 /* these two have whole, base and limit only */
+#define ANYKVM_X86_SEGMENT_IDTR 9
+/* 256 bits: struct kvm_segment, and zeroes behind it; of GDTR and IDTR 128 bits: struct kvm_dtable. */
+#define ANYKVM_X86_SEGMENT_WHOLE 0
+#define ANYKVM_X86_SEGMENT_SELECTOR 1 /* 16 bits */
+#define ANYKVM_X86_SEGMENT_BASE 2 /* 64 bits */
+#define ANYKVM_X86_SEGMENT_LIMIT 3 /* 32 bits, in bytes; of GDTR and IDTR 16 */
+#define ANYKVM_X86_SEGMENT_ATTRIBUTES 4 /* 32 bits: access rights as in SDM Vol. 3C, 25.4.1 (bit 16: unusable) */
+/* Index: the register's number, and those below. 64 bits. */
+#define ANYKVM_X86_TYPE_CONTROL 0xa2
+#define ANYKVM_X86_CONTROL_EFER 0x10
+#define ANYKVM_X86_CONTROL_APIC_BASE 0x11
+#define ANYKVM_X86_CONTROL_PDPTR 0x20 /* four of them, while PAE paging is on */
+/* Index: 0 ... 3, 6, 7. 64 bits. */
+#define ANYKVM_X86_TYPE_DEBUG 0xa3
+/* Index: the register's number; XCR0 is the only one. 64 bits. */
+#define ANYKVM_X86_TYPE_XCR 0xa4
+/* Index: 0 ... 7 st0 ... st7, 128 bits of which 80 count; then the environment as FXSAVE has it. */
+#define ANYKVM_X86_TYPE_X87 0xa5
+#define ANYKVM_X86_X87_FCW 8 /* 16 bits */
+#define ANYKVM_X86_X87_FSW 9 /* 16 bits */
+#define ANYKVM_X86_X87_FTW 10 /* 8 bits: abridged, one a physical register */
+#define ANYKVM_X86_X87_FOP 11 /* 16 bits */
+#define ANYKVM_X86_X87_FIP 12 /* 64 bits */
+#define ANYKVM_X86_X87_FDP 13 /* 64 bits */
+/* Index: class << 8 | number. */
+#define ANYKVM_X86_TYPE_VECTOR 0xa6
+#define ANYKVM_X86_VECTOR_MM 0 /* 64 bits: the low half of st(n) */
+#define ANYKVM_X86_VECTOR_XMM 1 /* 128 bits */
+#define ANYKVM_X86_VECTOR_YMM 2 /* 256 bits: xmm with its upper half */
+#define ANYKVM_X86_VECTOR_ZMM 3 /* 512 bits: ymm with its upper half */
+#define ANYKVM_X86_VECTOR_K 4 /* 64 bits: AVX-512's masks */
+/* Index: those below: the rest of what XSAVE holds. */
+#define ANYKVM_X86_TYPE_XSAVE 0xa7
+#define ANYKVM_X86_XSAVE_MXCSR 0 /* 32 bits */
+#define ANYKVM_X86_XSAVE_MXCSR_MASK 1 /* 32 bits, read-only */
+#define ANYKVM_X86_XSAVE_PKRU 2 /* 32 bits */
+#define ANYKVM_X86_XSAVE_XSTATE_BV 3 /* 64 bits: clearing a component's bit gives it its initial state */
+/* Index: 0 the whole, 512 bits (struct kvm_vcpu_events), then its fields in their order, those below. */
+#define ANYKVM_X86_TYPE_EVENTS 0xa8
+#define ANYKVM_X86_EVENTS_WHOLE 0
+#define ANYKVM_X86_EVENTS_EXCEPTION_INJECTED 1 /* 8 bits, as all but those that say otherwise */
+#define ANYKVM_X86_EVENTS_EXCEPTION_NR 2
+#define ANYKVM_X86_EVENTS_EXCEPTION_HAS_ERROR_CODE 3
+#define ANYKVM_X86_EVENTS_EXCEPTION_PENDING 4
+#define ANYKVM_X86_EVENTS_EXCEPTION_ERROR_CODE 5 /* 32 bits */
+#define ANYKVM_X86_EVENTS_INTERRUPT_INJECTED 6
+#define ANYKVM_X86_EVENTS_INTERRUPT_NR 7
+#define ANYKVM_X86_EVENTS_INTERRUPT_SOFT 8
+#define ANYKVM_X86_EVENTS_INTERRUPT_SHADOW 9
+#define ANYKVM_X86_EVENTS_NMI_INJECTED 10
+#define ANYKVM_X86_EVENTS_NMI_PENDING 11
+#define ANYKVM_X86_EVENTS_NMI_MASKED 12
+#define ANYKVM_X86_EVENTS_SIPI_VECTOR 13 /* 32 bits */
+#define ANYKVM_X86_EVENTS_FLAGS 14 /* 32 bits */
+#define ANYKVM_X86_EVENTS_SMI_SMM 15
+#define ANYKVM_X86_EVENTS_SMI_PENDING 16
+#define ANYKVM_X86_EVENTS_SMI_SMM_INSIDE_NMI 17
+#define ANYKVM_X86_EVENTS_SMI_LATCHED_INIT 18
+#define ANYKVM_X86_EVENTS_TRIPLE_FAULT_PENDING 19
+#define ANYKVM_X86_EVENTS_EXCEPTION_HAS_PAYLOAD 20
+#define ANYKVM_X86_EVENTS_EXCEPTION_PAYLOAD 21 /* 64 bits */
+/* Index: those below. */
+#define ANYKVM_X86_TYPE_VCPU 0xa9
+#define ANYKVM_X86_VCPU_MP_STATE 0 /* 32 bits: KVM_MP_STATE_... */
+#define ANYKVM_X86_VCPU_TSC_OFFSET 1 /* 64 bits: KVM_VCPU_TSC_OFFSET */
+#define ANYKVM_X86_VCPU_TSC_KHZ 2 /* 32 bits: KVM_SET_TSC_KHZ */
 
 #endif

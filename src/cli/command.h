@@ -7,6 +7,8 @@
 /* `argv[0]` is the command's name. Returns the exit status. */
 typedef int command_fn(int argc, char **argv);
 
-command_fn command_run_main; /* run.c */
+command_fn command_run_main;  /* run.c */
+command_fn command_info_main; /* info.c */
+command_fn command_regs_main; /* regs.c */
 
 #endif

@@ -12,6 +12,8 @@ static const struct {
 	const char *summary;
 } commands[] = {
 	{ "run", command_run_main, "run an unmodified KVM program on the software KVM" },
+	{ "info", command_info_main, "show what a KVM has: capabilities, registers by name" },
+	{ "regs", command_regs_main, "say what register ids are called, and what the ids of names are" },
 };
 
 static void usage(FILE *to)

@@ -20,11 +20,12 @@ enum { STATUS_USAGE = 64, STATUS_CANNOT_RUN = 126, STATUS_NOT_FOUND = 127 };
 
 struct arguments {
 	bool why, verbose;
-	const char *trace;
+	const char *trace, *accel;
 	char **program;
 };
 
 static const struct argp_option options[] = {
+	{ "accel", 'a', "KVM", 0, "Which KVM the program gets: soft (the default), kvm (the machine's, with the calls that it lacks), or auto (the machine's when it opens)", 0 },
 	{ "why", 'w', NULL, 0, "Say on stderr why each refused KVM ioctl was refused", 0 },
 	{ "trace", 't', "FILE", OPTION_ARG_OPTIONAL, "Show each KVM ioctl, decoded, on stderr or in FILE", 0 },
 	{ "verbose", 'v', NULL, 0, "Say on stderr which KVM the program gets", 0 },
@@ -36,6 +37,11 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	struct arguments *arguments = state->input;
 
 	switch (key) {
+	case 'a':
+		if (strcmp(value, "soft") && strcmp(value, "kvm") && strcmp(value, "auto"))
+			argp_error(state, "--accel %s: soft, kvm or auto", value);
+		arguments->accel = value;
+		return 0;
 	case 'w':
 		arguments->why = true;
 		return 0;
@@ -207,8 +213,10 @@ int command_run_main(int argc, char **argv)
 		setenv("ANYKVM_WHY", "1", 1);
 	if (arguments.trace)
 		setenv("ANYKVM_TRACE", arguments.trace, 1);
+	if (arguments.accel)
+		setenv("ANYKVM_ACCEL", arguments.accel, 1);
 	if (arguments.verbose)
-		fprintf(stderr, "anykvm: software KVM, x86-64 guests (%s)\n", library);
+		setenv("ANYKVM_VERBOSE", "1", 1);
 	execv(path, arguments.program);
 	fprintf(stderr, "anykvm run: %s: %s\n", path, strerror(errno));
 	return STATUS_CANNOT_RUN;

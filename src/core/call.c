@@ -34,19 +34,26 @@ static long object_call(struct object *object, unsigned int cmd, unsigned long a
 long call_ioctl(int fd, unsigned int cmd, unsigned long arg)
 {
 	struct object *object = fd_object(fd);
+	bool own;
 	long result;
 
 	if (!object)
 		return -EBADF;
 	if (__builtin_expect(why_enabled, 0))
 		why_clear();
-	kick_call_enter();
-	result = object_call(object, cmd, arg);
+	own = !object->ops->pass;
+	if (own) {
+		kick_call_enter();
+		result = object_call(object, cmd, arg);
+	} else {
+		result = object->ops->pass(object, fd, cmd, arg);
+	}
 	if (__builtin_expect(call_trace != NULL, 0))
 		call_trace(fd, object->ops->kind, cmd, arg, result);
-	if (__builtin_expect(why_enabled, 0) && result < 0 && result != -EINTR)
+	if (__builtin_expect(why_printed, 0) && result < 0 && result != -EINTR)
 		refusal_print(object->ops->kind, cmd, result);
 	object_put(object);
-	kick_call_leave();
+	if (own)
+		kick_call_leave();
 	return result;
 }

@@ -14,11 +14,17 @@ struct object;
 
 struct object_ops {
 	const char *kind; /* "kvm", "vm", "vcpu", ...: as shown by --trace and --why */
+	uint64_t arch;    /* KVM_REG_X86 ...: the guests' architecture */
 	/*
 	 * Answers one ioctl: a value >= 0, or -errno. `cmd` is the whole 32-bit command word: kernels truncate it as well.
 	 * Runs without any lock of the table held.
 	 */
 	long (*ioctl)(struct object *object, unsigned int cmd, unsigned long arg);
+	/*
+	 * Instead of it, for objects behind which the kernel's KVM stands: is told the descriptor, and leaves signals and fork() to the
+	 * kernel.
+	 */
+	long (*pass)(struct object *object, int fd, unsigned int cmd, unsigned long arg);
 	/* The last reference is gone: frees the object. */
 	void (*release)(struct object *object);
 };

@@ -10,9 +10,6 @@
 #include <string.h>
 #include <ucontext.h>
 
-/* The user half of the address space of Linux on 64-bit machines, as access_ok() has it for 47-bit addresses. */
-#define USER_END UINT64_C(0x7ffffffff000)
-
 static _Thread_local struct fault_guard *innermost __attribute__((tls_model("initial-exec")));
 static struct sigaction previous[2]; /* the program's, for faults that are not ours: SIGSEGV, SIGBUS */
 
@@ -127,31 +124,13 @@ void fault_guard_pop(struct fault_guard *guard)
 
 /* ---- Copies. ---- */
 
-bool user_range_ok(uint64_t address, uint64_t size)
+/* Of its own, so that what it works on is in registers when it faults. */
+static __attribute__((noinline)) USER_COPIES void copy(uint8_t *to, const uint8_t *from, size_t size)
 {
-	return address < USER_END && size <= USER_END - address;
+	user_copy(to, from, size);
 }
 
-/* By words, in volatile steps that neither a sanitizer's memcpy nor the optimiser replaces; small sizes are the usual case. */
-__attribute__((noinline, no_sanitize("address", "thread", "undefined"))) static void copy(volatile uint8_t *to, const volatile uint8_t *from, size_t size)
-{
-	typedef uint64_t __attribute__((may_alias, aligned(1))) word;
-	typedef uint32_t __attribute__((may_alias, aligned(1))) half;
-	typedef uint16_t __attribute__((may_alias, aligned(1))) quarter;
-
-	/* One access for one of these sizes: a guest's aligned access must not be torn. */
-	switch (size) {
-	case 8: *(volatile word *)to = *(const volatile word *)from; return;
-	case 4: *(volatile half *)to = *(const volatile half *)from; return;
-	case 2: *(volatile quarter *)to = *(const volatile quarter *)from; return;
-	}
-	for (; size >= 8; size -= 8, to += 8, from += 8)
-		*(volatile word *)to = *(const volatile word *)from;
-	for (; size > 0; size--)
-		*to++ = *from++;
-}
-
-static int copy_guarded(volatile uint8_t *to, const volatile uint8_t *from, size_t size)
+static int copy_guarded(uint8_t *to, const uint8_t *from, size_t size)
 {
 	struct fault_guard guard = { .covers = NULL };
 

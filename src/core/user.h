@@ -11,15 +11,55 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The user half of the address space of Linux on 64-bit machines, as access_ok() has it for 47-bit addresses. */
+#define USER_END UINT64_C(0x7ffffffff000)
+
 /* 0 or -EFAULT. Addresses outside the user half of the address space are -EFAULT without a look. Never partial for ranges that wrap. */
 int user_read(void *to, uint64_t from, size_t size);
 int user_write(uint64_t to, const void *from, size_t size);
+
+/*
+ * One of those copies inside a guard that the caller has set up, of a range that is in the user half. One access for each of the sizes
+ * 1, 2, 4 and 8: a guest's aligned access must not be torn. In volatile steps that neither a sanitizer's memcpy() nor the optimiser
+ * replaces; so functions that call it are to be USER_COPIES.
+ */
+#define USER_COPIES __attribute__((no_sanitize("address", "thread", "undefined")))
+
+static inline USER_COPIES void user_copy(volatile uint8_t *to, const volatile uint8_t *from, size_t size)
+{
+	typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+	typedef uint32_t __attribute__((may_alias, aligned(1))) half;
+	typedef uint16_t __attribute__((may_alias, aligned(1))) quarter;
+
+	switch (size) {
+	case 8: *(volatile word *)to = *(const volatile word *)from; return;
+	case 4: *(volatile half *)to = *(const volatile half *)from; return;
+	case 2: *(volatile quarter *)to = *(const volatile quarter *)from; return;
+	case 16: /* vector registers, without a loop */
+		*(volatile word *)to = *(const volatile word *)from;
+		*(volatile word *)(to + 8) = *(const volatile word *)(from + 8);
+		return;
+	}
+#ifdef __x86_64__
+	if (size >= 256) {
+		asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+		return;
+	}
+#endif
+	for (; size >= 8; size -= 8, to += 8, from += 8)
+		*(volatile word *)to = *(const volatile word *)from;
+	for (; size > 0; size--)
+		*to++ = *from++;
+}
 
 /* Whether the range can be written (its first and last bytes are rewritten atomically as they are): 0 or -EFAULT. */
 int user_probe_write(uint64_t to, size_t size);
 
 /* Whether the range lies in the user half (what the kernel calls access_ok). Says nothing about mappings. */
-bool user_range_ok(uint64_t address, uint64_t size);
+static inline bool user_range_ok(uint64_t address, uint64_t size)
+{
+	return address < USER_END && size <= USER_END - address;
+}
 
 /*
  * A guard catches faults on memory that the program may unmap at any time. Guards nest per thread; the innermost whose

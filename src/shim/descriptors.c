@@ -13,6 +13,7 @@
 
 #include "core/call.h"
 #include "core/object.h"
+#include "core/why.h"
 #include "shim/shim.h"
 
 void *shim_real(const char *name)
@@ -31,6 +32,8 @@ __attribute__((constructor)) static void shim_init(void)
 	signals_init();
 	exec_init();
 	trace_init();
+	/* Nobody could ask for a reason that is not printed. */
+	why_enabled = why_printed;
 }
 
 static int result_of(long result)

@@ -1,9 +1,11 @@
 /*
- * The files that a KVM program opens: /dev/kvm, and what /sys/module says of a loaded kvm.ko. The KVM that answers is ours, so
- * the parameters are ours too, whatever module the machine has.
+ * The files that a KVM program opens: /dev/kvm, and what /sys/module says of a loaded kvm.ko. When the KVM that answers is the
+ * software's, the parameters are its own too, whatever module the machine has.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,8 +14,30 @@
 #include <cpuid.h>
 #endif
 
+#include "anykvm/kvm.h"
+#include "api/accel.h"
 #include "shim/shim.h"
-#include "soft/soft.h"
+
+/* --accel: which KVM the program gets, found out when it first asks. */
+static pthread_once_t accel_once = PTHREAD_ONCE_INIT;
+static enum anykvm_accel accel;
+
+static void accel_ask(void)
+{
+	const char *name = getenv("ANYKVM_ACCEL");
+
+	if (name && !accel_parse(name, &accel))
+		accel = ANYKVM_ACCEL_SOFT;
+	accel = accel_resolve(accel, 0);
+	if (getenv("ANYKVM_VERBOSE"))
+		dprintf(STDERR_FILENO, "anykvm: %s\n", accel == ANYKVM_ACCEL_SOFT ? "software KVM, x86-64 guests" : "this machine's /dev/kvm, with the calls that it lacks");
+}
+
+static bool accel_is_soft(void)
+{
+	pthread_once(&accel_once, accel_ask);
+	return accel == ANYKVM_ACCEL_SOFT;
+}
 
 struct parameter {
 	const char *name, *value;
@@ -110,9 +134,9 @@ int shim_open(const char *path, int flags)
 	if (!path || path[0] != '/' || (path[1] != 'd' && path[1] != 's'))
 		return SHIM_NOT_OURS;
 	if (!strcmp(path, "/dev/kvm"))
-		return soft_system_open(flags);
+		return (int)accel_open(accel_is_soft() ? ANYKVM_ACCEL_SOFT : ANYKVM_ACCEL_KVM, 0, flags);
 	content = parameter_of(path, &ours);
-	if (!ours)
+	if (!ours || !accel_is_soft())
 		return SHIM_NOT_OURS;
 	if (!content)
 		return -ENOENT;
@@ -129,9 +153,9 @@ int shim_access(const char *path)
 	if (!path || path[0] != '/')
 		return SHIM_NOT_OURS;
 	if (!strcmp(path, "/dev/kvm"))
-		return 0;
+		return accel_is_soft() ? 0 : SHIM_NOT_OURS;
 	content = parameter_of(path, &ours);
-	if (!ours)
+	if (!ours || !accel_is_soft())
 		return SHIM_NOT_OURS;
 	return content ? 0 : -ENOENT;
 }

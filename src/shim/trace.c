@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "anykvm/kvm.h"
+#include "anykvm/reg.h"
 #include "core/call.h"
 #include "core/names.h"
 #include "core/user.h"
@@ -159,6 +160,70 @@ static void show_xcrs(struct line *line, const void *data, long result)
 	add(line, "{nr_xcrs=%u, xcr%u=0x%llx}", x->nr_xcrs, x->xcrs[0].xcr, x->xcrs[0].value);
 }
 
+/* ---- MSRs: as many as the call says, a few shown. ---- */
+
+static void add_msrs(struct line *line, unsigned long arg)
+{
+	uint32_t count;
+
+	if (user_read(&count, arg, sizeof count)) {
+		add(line, "0x%lx", arg);
+		return;
+	}
+	add(line, "{nmsrs=%u, [", count);
+	for (uint32_t i = 0; i < count && i < 4; i++) {
+		struct kvm_msr_entry entry;
+
+		if (user_read(&entry, arg + sizeof(struct kvm_msrs) + i * sizeof entry, sizeof entry))
+			break;
+		add(line, "%s0x%x=0x%llx", i ? ", " : "", entry.index, entry.data);
+	}
+	add(line, count > 4 ? ", ...]}" : "]}");
+}
+
+/* ---- Registers: by name, with their values as far as they can be read. ---- */
+
+static void add_register(struct line *line, const struct kvm_one_reg *reg)
+{
+	char name[ANYKVM_REG_NAME_ROOM], text[ANYKVM_VALUE_ROOM];
+	uint8_t value[ANYKVM_REG_SIZE_MAX];
+	size_t size = anykvm_reg_size(reg->id);
+
+	if (anykvm_reg_name(reg->id, name, sizeof name))
+		add(line, "0x%llx", (unsigned long long)reg->id);
+	else
+		add(line, "%s", name);
+	if (size && !user_read(value, reg->addr, size) && !anykvm_value_print(value, size, text, sizeof text))
+		add(line, "=%s", text);
+}
+
+static void show_one_reg(struct line *line, const void *data, long result)
+{
+	(void)result;
+	add(line, "{");
+	add_register(line, data);
+	add(line, "}");
+}
+
+static void add_many_regs(struct line *line, unsigned long arg)
+{
+	struct kvm_one_reg reg;
+	uint64_t n;
+
+	if (user_read(&n, arg, sizeof n)) {
+		add(line, "0x%lx", arg);
+		return;
+	}
+	add(line, "{n=%llu, [", (unsigned long long)n);
+	for (uint64_t i = 0; i < n && i < 4; i++) {
+		if (user_read(&reg, arg + sizeof n + i * sizeof reg, sizeof reg))
+			break;
+		add(line, i ? ", " : "");
+		add_register(line, &reg);
+	}
+	add(line, n > 4 ? ", ...]}" : "]}");
+}
+
 static const struct {
 	unsigned int cmd;
 	size_t size;
@@ -184,33 +249,15 @@ static const struct {
 	{ (unsigned int)KVM_GET_DIRTY_LOG, sizeof(struct kvm_dirty_log), show_dirty_log },
 	{ (unsigned int)KVM_GET_XCRS, sizeof(struct kvm_xcrs), show_xcrs },
 	{ (unsigned int)KVM_SET_XCRS, sizeof(struct kvm_xcrs), show_xcrs },
+	{ (unsigned int)KVM_GET_ONE_REG, sizeof(struct kvm_one_reg), show_one_reg },
+	{ (unsigned int)KVM_SET_ONE_REG, sizeof(struct kvm_one_reg), show_one_reg },
+	{ (unsigned int)KVM_GET_REG_LIST, sizeof(uint64_t), show_count },
 	{ (unsigned int)KVM_GET_SUPPORTED_CPUID, sizeof(uint32_t), show_count },
 	{ (unsigned int)KVM_GET_EMULATED_CPUID, sizeof(uint32_t), show_count },
 	{ (unsigned int)KVM_SET_CPUID2, sizeof(uint32_t), show_count },
 	{ (unsigned int)KVM_GET_CPUID2, sizeof(uint32_t), show_count },
 	{ (unsigned int)KVM_GET_MSR_INDEX_LIST, sizeof(uint32_t), show_count },
 };
-
-/* ---- MSRs: as many as the call says, a few shown. ---- */
-
-static void add_msrs(struct line *line, unsigned long arg)
-{
-	uint32_t count;
-
-	if (user_read(&count, arg, sizeof count)) {
-		add(line, "0x%lx", arg);
-		return;
-	}
-	add(line, "{nmsrs=%u, [", count);
-	for (uint32_t i = 0; i < count && i < 4; i++) {
-		struct kvm_msr_entry entry;
-
-		if (user_read(&entry, arg + sizeof(struct kvm_msrs) + i * sizeof entry, sizeof entry))
-			break;
-		add(line, "%s0x%x=0x%llx", i ? ", " : "", entry.index, entry.data);
-	}
-	add(line, count > 4 ? ", ...]}" : "]}");
-}
 
 /* ---- Exits. ---- */
 
@@ -284,6 +331,10 @@ static void add_argument(struct line *line, unsigned int cmd, unsigned long arg,
 	}
 	if (cmd == (unsigned int)KVM_GET_MSRS || cmd == (unsigned int)KVM_SET_MSRS) {
 		add_msrs(line, arg);
+		return;
+	}
+	if (cmd == (unsigned int)KVM_GET_MANY_REGS || cmd == (unsigned int)KVM_SET_MANY_REGS) {
+		add_many_regs(line, arg);
 		return;
 	}
 	for (size_t i = 0; i < sizeof shows / sizeof *shows; i++) {

@@ -229,7 +229,7 @@ static void system_release(struct object *object)
 	free(object);
 }
 
-static const struct object_ops system_ops = { .kind = "kvm", .ioctl = system_ioctl, .release = system_release };
+static const struct object_ops system_ops = { .kind = "kvm", .arch = KVM_REG_X86, .ioctl = system_ioctl, .release = system_release };
 
 int soft_system_open(int flags)
 {

@@ -270,7 +270,7 @@ static void vm_release(struct object *object)
 	vm_free((struct x86_vm *)object);
 }
 
-static const struct object_ops vm_ops = { .kind = "vm", .ioctl = vm_ioctl, .release = vm_release };
+static const struct object_ops vm_ops = { .kind = "vm", .arch = KVM_REG_X86, .ioctl = vm_ioctl, .release = vm_release };
 
 static int vm_create(struct x86_vm **created)
 {

@@ -34,5 +34,6 @@ void vcpu_release(struct vcpu *vcpu)
 void vcpu_destroy(struct vcpu *vcpu)
 {
 	stats_destroy(&vcpu->stats);
+	register_room_free(&vcpu->register_room);
 	munmap(vcpu->run, VCPU_RUN_SIZE);
 }

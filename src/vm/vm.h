@@ -13,6 +13,7 @@
 #include "anykvm/kvm.h"
 #include "core/kick.h"
 #include "core/object.h"
+#include "vm/registers.h"
 #include "vm/stats.h"
 
 #define PAGE_SHIFT 12
@@ -91,6 +92,7 @@ struct vcpu {
 	uint64_t memory_generation; /* the one its cached translations belong to */
 	bool signal_mask_set; /* KVM_SET_SIGNAL_MASK */
 	uint64_t signal_mask;
+	struct register_room register_room;
 	struct stats stats;
 };
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <linux/kvm_para.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
@@ -42,15 +43,24 @@
 #define XSAVE_PKRU_OFFSET 0xa80
 #define XSAVE_PKRU_SIZE 8
 
-static bool vendor_intel(void)
+static bool intel;
+
+/* Asked once: in a virtual machine CPUID takes microseconds. */
+static void vendor_ask(void)
 {
 #if defined(__x86_64__)
 	unsigned int eax, ebx, ecx, edx;
 
-	return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == 0x756e6547;
-#else
-	return false;
+	intel = __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == 0x756e6547;
 #endif
+}
+
+static bool vendor_intel(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, vendor_ask);
+	return intel;
 }
 
 bool cpuid_vendor_amd(void)

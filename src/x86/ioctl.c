@@ -395,6 +395,37 @@ static long do_set_signal_mask(void *self, unsigned long arg)
 	return 0;
 }
 
+static long do_get_one_reg(void *self, unsigned long arg)
+{
+	return registers_get_one(&x86_register_ops, self, arg);
+}
+
+static long do_set_one_reg(void *self, unsigned long arg)
+{
+	return registers_set_one(&x86_register_ops, self, arg);
+}
+
+static long do_get_many_regs(void *self, unsigned long arg)
+{
+	struct vcpu *vcpu = self;
+
+	return registers_get_many(&x86_register_ops, vcpu, &vcpu->register_room, arg);
+}
+
+static long do_set_many_regs(void *self, unsigned long arg)
+{
+	struct vcpu *vcpu = self;
+
+	return registers_set_many(&x86_register_ops, vcpu, &vcpu->register_room, arg);
+}
+
+static long do_get_reg_list(void *self, unsigned long arg)
+{
+	struct vcpu *vcpu = self;
+
+	return registers_list(&x86_register_ops, vcpu, &vcpu->register_room, arg);
+}
+
 static long do_set_tsc_khz(void *cpu, unsigned long arg)
 {
 	return tsc_khz_set(cpu, (uint32_t)arg);
@@ -482,6 +513,11 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_SET_CPUID, .direct = do_set_cpuid),
 	COMMAND(KVM_SET_CPUID2, .direct = do_set_cpuid2),
 	COMMAND(KVM_GET_CPUID2, .direct = do_get_cpuid2),
+	COMMAND(KVM_GET_ONE_REG, .direct = do_get_one_reg),
+	COMMAND(KVM_SET_ONE_REG, .direct = do_set_one_reg),
+	COMMAND(KVM_GET_MANY_REGS, .direct = do_get_many_regs),
+	COMMAND(KVM_SET_MANY_REGS, .direct = do_set_many_regs),
+	COMMAND(KVM_GET_REG_LIST, .direct = do_get_reg_list),
 	COMMAND(KVM_SET_SIGNAL_MASK, .direct = do_set_signal_mask),
 	COMMAND(KVM_INTERRUPT, .fixed = do_interrupt),
 	COMMAND(KVM_NMI, .direct = do_nmi),
@@ -526,4 +562,4 @@ static void vcpu_object_release(struct object *object)
 	vcpu_release((struct vcpu *)object);
 }
 
-const struct object_ops x86_vcpu_ops = { .kind = "vcpu", .ioctl = vcpu_ioctl, .release = vcpu_object_release };
+const struct object_ops x86_vcpu_ops = { .kind = "vcpu", .arch = KVM_REG_X86, .ioctl = vcpu_ioctl, .release = vcpu_object_release };

@@ -6,6 +6,7 @@
 #ifndef ANYKVM_X86_IOCTL_H
 #define ANYKVM_X86_IOCTL_H
 
+#include "vm/registers.h"
 #include "x86/vcpu.h"
 
 /* KVM_SET_CPUID2, KVM_GET_CPUID2 and KVM_GET_SUPPORTED_CPUID hold at most this many entries (KVM_MAX_CPUID_ENTRIES). */
@@ -28,6 +29,8 @@
 
 /* The table: ops of a vCPU's object, whose ioctl() this is (ioctl.c). */
 extern const struct object_ops x86_vcpu_ops;
+/* The vCPU's registers by id (registers.c). */
+extern const struct register_ops x86_register_ops;
 /* Frees a vCPU; its VM calls this when nothing can reach it any more (vcpu.c). */
 void x86_vcpu_destroy(struct x86_vcpu *cpu);
 
@@ -84,6 +87,10 @@ int mce_set(struct x86_vcpu *cpu, const struct kvm_x86_mce *mce);
 
 /* The values that msr_read() and msr_write() work on: part of a vCPU's birth and death. */
 int msrs_create(struct x86_vcpu *cpu);
+/* Bytes of cpu->msr_values. */
+size_t msrs_size(void);
+/* Where the value of an MSR that is nothing but storage is; NULL for all others. */
+const uint64_t *msr_place(struct x86_vcpu *cpu, uint32_t index);
 void msrs_destroy(struct x86_vcpu *cpu);
 
 /* ---- Time stamp counter (tsc.c). ---- */

@@ -49,7 +49,7 @@ enum delivery { DELIVERY_FIXED = 0, DELIVERY_LOWEST = 1, DELIVERY_SMI = 2, DELIV
 
 struct lapic {
 	_Atomic uint32_t irr[8];
-	uint32_t regs[PAGE_SIZE / 16]; /* every 16 bytes, as the page has them; IRR's are in `irr` */
+	uint32_t regs[LAPIC_REGISTERS]; /* every 16 bytes, as the page has them; IRR's are in `irr` */
 	uint32_t icr_high; /* x2APIC: bits 63:32 of the ICR */
 };
 
@@ -181,6 +181,13 @@ uint64_t lapic_tpr_get(const struct x86_vcpu *cpu)
 void lapic_tpr_set(struct x86_vcpu *cpu, uint64_t cr8)
 {
 	*reg(cpu->lapic, APIC_TPR) = (uint32_t)(cr8 & 15) << 4;
+}
+
+void lapic_registers_copy(struct x86_vcpu *cpu, uint32_t *registers, bool back)
+{
+	uint32_t *own = cpu->lapic->regs;
+
+	memcpy(back ? own : registers, back ? registers : own, sizeof cpu->lapic->regs);
 }
 
 /* ---- Delivery, from any thread. ---- */

@@ -342,6 +342,11 @@ static size_t values_count(void)
 	return row_place(rows + ROWS);
 }
 
+size_t msrs_size(void)
+{
+	return values_count() * sizeof(uint64_t);
+}
+
 static uint64_t *value_of(struct x86_vcpu *cpu, const struct msr_row *row, uint32_t index)
 {
 	if (row->field)
@@ -397,6 +402,13 @@ int msr_read(struct x86_vcpu *cpu, uint32_t index, bool from_host, uint64_t *val
 		return row->get(cpu, row, from_host, value);
 	*value = *value_of(cpu, row, index);
 	return 0;
+}
+
+const uint64_t *msr_place(struct x86_vcpu *cpu, uint32_t index)
+{
+	const struct msr_row *row = row_find(index);
+
+	return row && !row->get && index - 0x800 >= 0x100 ? value_of(cpu, row, index) : NULL;
 }
 
 /* Ranges whose registers differ among themselves: variable MTRRs, fixed MTRRs, machine-check banks. */

@@ -107,6 +107,8 @@ int tsc_khz_set(struct x86_vcpu *cpu, uint32_t khz)
 
 	if (!khz)
 		khz = host;
+	if (khz == cpu->tsc_khz)
+		return 0;
 	value = x86_tsc_read(cpu);
 	cpu->tsc_khz = khz;
 	cpu->tsc_scaled = khz != host;

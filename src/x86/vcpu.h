@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "vm/vm.h"
+#include "x86/plan.h"
 
 /* General registers in the order of their encoding. GPR_ZERO reads as 0: the "no register" of an address. */
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_ZERO, GPR_COUNT };
@@ -233,8 +234,11 @@ struct x86_vcpu {
 	bool triple_fault_pending;
 	bool smi_pending, in_smm, smm_inside_nmi, init_latched;
 	uint8_t sipi_vector;
-	_Atomic uint32_t apic_events; /* bit 0: INIT pending, bit 1: SIPI pending (from other vCPUs) */
 	uint32_t mp_state; /* KVM_MP_STATE_* */
+	/* Up to here: what snapshot.c sets aside. */
+	char registers_end[0];
+
+	_Atomic uint32_t apic_events; /* bit 0: INIT pending, bit 1: SIPI pending (from other vCPUs) */
 
 	/* ---- KVM's own. ---- */
 	struct kvm_cpuid_entry2 *cpuid; /* what SET_CPUID2 said */
@@ -281,7 +285,12 @@ struct x86_vcpu {
 		uint16_t x87_control;          /* control word in the unit */
 	} host_fpu;
 
-	/* ---- Pages below are touched only once the vCPU runs. ---- */
+	struct x86_snapshot *snapshot; /* snapshot.c's */
+	struct x86_plan register_plan, register_plan_one; /* registers.c's: of the last calls that read many, and one */
+
+	/* ---- Pages below are touched only once the vCPU runs, or is asked for registers by id (registers.c). ---- */
+	struct x86_state registers;
+	uint8_t registers_xsave[sizeof(struct kvm_xsave)] __attribute__((aligned(64)));
 	struct block_cache *blocks;
 	struct native *native; /* NULL: everything is interpreted */
 	struct tlb tlbs[MMU_INDICES];
@@ -414,6 +423,9 @@ int lapic_base_set(struct x86_vcpu *cpu, uint64_t value, bool from_host);
 /* The vector of highest priority that may be taken now, or -1; _accept moves it from IRR to ISR. */
 int lapic_interrupt_pending(struct x86_vcpu *cpu);
 void lapic_interrupt_accept(struct x86_vcpu *cpu, uint8_t vector);
+/* The registers that only the vCPU's own thread changes, to be set aside (snapshot.c) or put back. */
+#define LAPIC_REGISTERS (4096 / 16)
+void lapic_registers_copy(struct x86_vcpu *cpu, uint32_t *registers, bool back);
 /* From another vCPU or a device: delivery mode as in the ICR. */
 void lapic_deliver(struct x86_vcpu *cpu, uint32_t delivery_mode, uint8_t vector, bool level);
 /* CR8 is the APIC's TPR. */

@@ -54,4 +54,5 @@ void probe_onereg(void)
 	answer(CALL(c->fd, KVM_GET_ONE_REG, &o), "GET_ONE_REG.EFAULT");
 	answer(CALL(c->fd, KVM_SET_ONE_REG, &o), "SET_ONE_REG.EFAULT");
 	vm_free(v, c);
+	free(l);
 }

@@ -71,6 +71,7 @@ static void probe_supported_cpuid(void)
 			d->nent = ns[i];
 			answer(CALL(kvm, KVM_GET_SUPPORTED_CPUID, d), "SUPPORTED_CPUID.n%u", ns[i]);
 			say("nent_after: %s", d->nent < ns[i] ? "shrunk" : "same");
+			free(d);
 			if (ns[i] > 300)
 				break;
 			continue;
@@ -95,6 +96,7 @@ static void probe_supported_cpuid(void)
 		say("emul_cpuid[%#x.%#x]: flags=%u eax=%#x ebx=%#x ecx=%#x edx=%#x", e->function, e->index, e->flags, e->eax,
 		    e->ebx, e->ecx, e->edx);
 	}
+	free(c);
 }
 
 static void probe_attributes(void)

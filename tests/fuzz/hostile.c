@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <anykvm/kvm.h>
+
 #include "scene.h"
 
 enum shape {
@@ -16,7 +18,7 @@ enum shape {
 	BYTES,		/* random contents */
 	ECHO,		/* what a GET returned, slightly changed */
 	LIST,		/* a count, then entries; the count may lie */
-	SLOT, DIRTY_LOG, CLEAR_LOG, SIGNAL_MASK, CAPABILITY, EVENT, REGISTER, FILTER,
+	SLOT, DIRTY_LOG, CLEAR_LOG, SIGNAL_MASK, CAPABILITY, EVENT, ATTRIBUTE, REGISTER, REGISTERS, FILTER,
 };
 
 static const struct call {
@@ -113,14 +115,14 @@ static const struct call {
 	{ "X86_SET_MCE", KVM_X86_SET_MCE, 0, FD_VCPU, BYTES, 1 },
 	{ "GET_NESTED_STATE", KVM_GET_NESTED_STATE, 0, FD_VCPU, BYTES, 1 },
 	{ "SET_NESTED_STATE", KVM_SET_NESTED_STATE, 0, FD_VCPU, BYTES, 1 },
-	{ "GET_DEVICE_ATTR", KVM_GET_DEVICE_ATTR, 0, FD_ANY, REGISTER, 2 },
-	{ "SET_DEVICE_ATTR", KVM_SET_DEVICE_ATTR, 0, FD_ANY, REGISTER, 2 },
-	{ "HAS_DEVICE_ATTR", KVM_HAS_DEVICE_ATTR, 0, FD_ANY, REGISTER, 1 },
+	{ "GET_DEVICE_ATTR", KVM_GET_DEVICE_ATTR, 0, FD_ANY, ATTRIBUTE, 2 },
+	{ "SET_DEVICE_ATTR", KVM_SET_DEVICE_ATTR, 0, FD_ANY, ATTRIBUTE, 2 },
+	{ "HAS_DEVICE_ATTR", KVM_HAS_DEVICE_ATTR, 0, FD_ANY, ATTRIBUTE, 1 },
 	{ "GET_ONE_REG", KVM_GET_ONE_REG, 0, FD_VCPU, REGISTER, 3 },
 	{ "SET_ONE_REG", KVM_SET_ONE_REG, 0, FD_VCPU, REGISTER, 3 },
 	{ "GET_REG_LIST", KVM_GET_REG_LIST, 0, FD_VCPU, LIST, 2 },
-	{ "GET_MANY_REGS", _IOW(KVMIO, 0xc7, uint64_t), 0, FD_VCPU, LIST, 4 },
-	{ "SET_MANY_REGS", _IOW(KVMIO, 0xc8, uint64_t), 0, FD_VCPU, LIST, 4 },
+	{ "GET_MANY_REGS", KVM_GET_MANY_REGS, 0, FD_VCPU, REGISTERS, 4 },
+	{ "SET_MANY_REGS", KVM_SET_MANY_REGS, 0, FD_VCPU, REGISTERS, 4 },
 };
 
 enum { CALL_COUNT = sizeof(calls) / sizeof(calls[0]) };
@@ -288,14 +290,50 @@ static void fill_event(struct actor *a, uint8_t *to, bool ioeventfd)
 	put32(to, 24, rng_below(&a->rng, 16));
 }
 
-/* Two words and an address: ONE_REG and the device attributes. */
-static void fill_register(struct actor *a, uint8_t *to)
+/* Two words and an address: the device attributes. */
+static void fill_attribute(struct actor *a, uint8_t *to)
 {
-	static const uint64_t bases[] = { 0x2030000000020000, 0x2030000000000000, 0x6030000000100000, 0x8030000000000000, 0 };
-
-	put64(to, 0, bases[rng_below(&a->rng, 5)] | (rng_percent(&a->rng, 70) ? rng_below(&a->rng, 256) : value_integer(&a->rng)));
+	put64(to, 0, rng_percent(&a->rng, 80) ? rng_below(&a->rng, 3) : value_integer(&a->rng));
 	put64(to, 8, rng_percent(&a->rng, 50) ? rng_below(&a->rng, 8) : hostile_argument(a));
 	put64(to, 16, hostile_argument(a));
+}
+
+/* Mostly one that exists: sizes as its type has them, or any. */
+static uint64_t register_id(struct actor *a)
+{
+	static const struct { uint32_t type, count; uint8_t size; } kinds[] = {
+		{ ANYKVM_X86_TYPE_GENERAL, 18, 3 }, { ANYKVM_X86_TYPE_SEGMENT, 0x9f, 5 }, { ANYKVM_X86_TYPE_SEGMENT, 0x9f, 3 },
+		{ ANYKVM_X86_TYPE_SEGMENT, 0x9f, 2 }, { ANYKVM_X86_TYPE_CONTROL, 0x24, 3 }, { ANYKVM_X86_TYPE_DEBUG, 8, 3 }, { ANYKVM_X86_TYPE_XCR, 2, 3 },
+		{ ANYKVM_X86_TYPE_X87, 14, 4 }, { ANYKVM_X86_TYPE_VECTOR, 0x420, 4 }, { ANYKVM_X86_TYPE_VECTOR, 0x420, 5 }, { ANYKVM_X86_TYPE_XSAVE, 4, 2 },
+		{ ANYKVM_X86_TYPE_XSAVE, 4, 3 }, { ANYKVM_X86_TYPE_EVENTS, 22, 0 }, { ANYKVM_X86_TYPE_EVENTS, 1, 6 }, { ANYKVM_X86_TYPE_VCPU, 3, 2 },
+		{ ANYKVM_X86_TYPE_VCPU, 3, 3 }, { KVM_X86_REG_TYPE_MSR, 0x900, 3 }, { KVM_X86_REG_TYPE_KVM, 2, 3 },
+	};
+	uint32_t kind = rng_below(&a->rng, sizeof(kinds) / sizeof(kinds[0])), index = rng_below(&a->rng, kinds[kind].count);
+	uint64_t size = rng_percent(&a->rng, 95) ? kinds[kind].size : rng_below(&a->rng, 16);
+
+	if (kinds[kind].type == KVM_X86_REG_TYPE_MSR && rng_percent(&a->rng, 50))
+		index = 0xc0000080 + rng_below(&a->rng, 0x90);
+	if (rng_percent(&a->rng, 3))
+		return value_integer(&a->rng);
+	return ANYKVM_X86_REG(kinds[kind].type, size << KVM_REG_SIZE_SHIFT, index);
+}
+
+static void fill_register(struct actor *a, uint8_t *to)
+{
+	put64(to, 0, register_id(a));
+	put64(to, 8, rng_percent(&a->rng, 70) ? (uintptr_t)a->scratch + 0x4000 : hostile_argument(a));
+}
+
+static void fill_registers(struct actor *a, uint8_t *to)
+{
+	uint32_t n = rng_below(&a->rng, rng_percent(&a->rng, 90) ? 40 : 250);
+
+	put64(to, 0, rng_percent(&a->rng, 90) ? n : value_integer(&a->rng));
+	for (uint32_t i = 0; i < n; i++) {
+		fill_register(a, to + 8 + 16 * i);
+		if (rng_percent(&a->rng, 80))
+			put64(to, 16 + 16 * i, (uintptr_t)a->scratch + 0x4000 + rng_below(&a->rng, 0x1000));
+	}
 }
 
 static void fill_filter(struct actor *a, uint8_t *to)
@@ -335,7 +373,9 @@ static void fill_argument(struct actor *a, const struct call *c, int fd, uint8_t
 	case SIGNAL_MASK: fill_signal_mask(a, to); break;
 	case CAPABILITY: fill_capability(a, to); break;
 	case EVENT: fill_event(a, to, c->request == KVM_IOEVENTFD); break;
+	case ATTRIBUTE: fill_attribute(a, to); break;
 	case REGISTER: fill_register(a, to); break;
+	case REGISTERS: fill_registers(a, to); break;
 	case FILTER: fill_filter(a, to); break;
 	default: fill_contents(a, to, 0x3000);
 	}

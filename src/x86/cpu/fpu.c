@@ -65,14 +65,16 @@ void fpu_mxcsr_load(struct x86_vcpu *cpu)
 		host_mxcsr_set(mxcsr_for_host(cpu));
 }
 
+/* `size` is a multiple of 8. */
 static bool bytes_zero(const void *bytes, size_t size)
 {
-	const uint8_t *byte = bytes;
+	uint64_t word, any = 0;
 
-	for (size_t i = 0; i < size; i++)
-		if (byte[i])
-			return false;
-	return true;
+	for (size_t i = 0; i < size; i += sizeof word) {
+		memcpy(&word, (const uint8_t *)bytes + i, sizeof word);
+		any |= word;
+	}
+	return !any;
 }
 
 static bool x87_initial(const struct x86_xsave *state)
