@@ -171,7 +171,7 @@ void native_enter(struct x86_vcpu *cpu, const struct insn *insn)
 	next = cpu->native->enter(cpu, (const uint8_t *)insn->disp);
 	if (!next.insn)
 		return;
-	cpu->block_rip = next.block->linear;
+	cpu->rip = cpu->block_rip = next.block->linear;
 	cpu->block_host = next.block->host;
 	cpu->block_length = next.block->length;
 	next.insn->run(cpu, next.insn);
