@@ -26,7 +26,7 @@ enum {
 };
 
 extern const uint8_t code_walk[], code_walk_load[], code_patched[], code_other[], code_own[], code_remap[], code_return_1[], code_return_2[];
-extern const uint8_t code_spin[], code_end[];
+extern const uint8_t code_spin[], code_locked[], code_end[];
 
 __asm__(
 	".pushsection .rodata\n"
@@ -83,6 +83,18 @@ __asm__(
 	"1:	incq	%rax\n"
 	"	testq	%rax, %rax\n"
 	"	jnz	1b\n"
+	/* Counts at RDI in three ways, as others do. */
+	"code_locked:\n"
+	"1:	lock incq	(%rdi)\n"
+	"	movl	$1, %eax\n"
+	"	lock xaddq	%rax, 8(%rdi)\n"
+	"2:	movq	16(%rdi), %rax\n"
+	"	leaq	1(%rax), %r13\n"
+	"	lock cmpxchgq	%r13, 16(%rdi)\n"
+	"	jne	2b\n"
+	"	decq	%rcx\n"
+	"	jnz	1b\n"
+	"	int	$0x80\n"
 	"code_end:\n"
 	".popsection\n");
 
@@ -316,6 +328,59 @@ static void test_many_blocks(void)
 	guest_close(&guest);
 }
 
+/* ---- Two vCPUs. ---- */
+
+static void *second_run(void *vcpu)
+{
+	ioctl(*(int *)vcpu, KVM_RUN, 0);
+	return NULL;
+}
+
+/* A vCPU that is as the first one stands, but for its stack. */
+static int second_create(struct guest *guest, struct kvm_regs regs)
+{
+	struct kvm_cpuid2 *cpuid = calloc(1, sizeof *cpuid + 128 * sizeof cpuid->entries[0]);
+	int vcpu = ioctl(guest->vm, KVM_CREATE_VCPU, 1);
+	struct kvm_sregs sregs;
+
+	cpuid->nent = 128;
+	ioctl(guest->kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
+	ioctl(vcpu, KVM_SET_CPUID2, cpuid);
+	free(cpuid);
+	ioctl(guest->vcpu, KVM_GET_SREGS, &sregs);
+	sregs.apic_base = 0xfee00800;
+	ioctl(vcpu, KVM_SET_SREGS, &sregs);
+	regs.rip = GUEST_CODE;
+	regs.rflags = 2;
+	regs.rsp = GUEST_STACK - 0x800;
+	ioctl(vcpu, KVM_SET_REGS, &regs);
+	return vcpu;
+}
+
+static void test_locked(void)
+{
+	enum { TIMES = 300000 };
+	const unsigned int size = (unsigned int)(code_end - code_locked);
+	struct kvm_regs regs = { .rcx = 1, .rdi = GUEST_DATA };
+	uint64_t *counts;
+	struct guest guest;
+	pthread_t thread;
+	int second;
+
+	machine_open(&guest);
+	guest_go(&guest, 0, code_locked, size, regs);
+	regs.rcx = TIMES;
+	second = second_create(&guest, regs);
+	pthread_create(&thread, NULL, second_run, &second);
+	guest_go(&guest, 0, code_locked, size, regs);
+	pthread_join(thread, NULL);
+	counts = (uint64_t *)(guest.memory + GUEST_DATA);
+	for (unsigned int i = 0; i < 3; i++)
+		check_equal("locked", i == 0 ? "INC's count" : i == 1 ? "XADD's count" : "CMPXCHG's count", counts[i], 2 * TIMES + 1);
+	close(second);
+	guest_close(&guest);
+}
+
 /* ---- Signals. ---- */
 
 static void on_alarm(int signal)
@@ -333,7 +398,7 @@ static void test_signal(void)
 	machine_open(&guest);
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &soon, NULL);
-	outcome = guest_go(&guest, 0, code_spin, (unsigned int)(code_end - code_spin), (struct kvm_regs){ 0 });
+	outcome = guest_go(&guest, 0, code_spin, (unsigned int)(code_locked - code_spin), (struct kvm_regs){ 0 });
 	check_equal("signal", "errno", (uint64_t)outcome.error, EINTR);
 	check(outcome.regs.rax > ROUNDS, "signal", "RAX", outcome.regs.rax, ROUNDS);
 	guest_close(&guest);
@@ -349,6 +414,7 @@ int main(void)
 	test_own_code();
 	test_remapped();
 	test_many_blocks();
+	test_locked();
 	test_signal();
 	printf("%u passed, %u failed, 0 skipped\n", passed, failed);
 	return failed ? 1 : 0;
