@@ -3,4 +3,6 @@
  */
 #include "reg/index.h"
 
-const struct reg_arch *const reg_arches[REG_ARCHES] = { &reg_x86 };
+const struct reg_arch *const reg_arches[REG_ARCHES] = {
+	&reg_x86, &reg_arm64, &reg_arm, &reg_riscv, &reg_ppc, &reg_s390, &reg_mips, &reg_loongarch,
+};

@@ -24,7 +24,7 @@ struct reg_index {
 };
 
 /* The architectures, and their indexes in the same order. */
-enum { REG_ARCHES = 1 };
+enum { REG_ARCHES = 8 };
 extern const struct reg_arch *const reg_arches[REG_ARCHES];
 extern const struct reg_index reg_indexes[REG_ARCHES];
 
