@@ -65,6 +65,8 @@ static void fault_handle(int signal, siginfo_t *info, void *context)
 		guard->address = address;
 		innermost = guard->outer;
 		control_words_restore(context);
+		if (guard->interrupted)
+			guard->interrupted(guard->context, context);
 		siglongjmp(guard->resume, 1);
 	}
 	fault_pass_on(signal, info, context);

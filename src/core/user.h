@@ -73,6 +73,7 @@ static inline bool user_range_ok(uint64_t address, uint64_t size)
 struct fault_guard {
 	sigjmp_buf resume;
 	bool (*covers)(void *context, uint64_t address); /* runs in the signal handler; NULL: every address */
+	void (*interrupted)(void *context, const void *signal_context); /* NULL, or called first, with the ucontext_t: registers are lost */
 	void *context;
 	uint64_t address; /* where the fault was */
 	struct fault_guard *outer;

@@ -13,6 +13,7 @@
 #include "x86/cpu/insn.h"
 #include "x86/cpu/io.h"
 #include "x86/cpu/mem.h"
+#include "x86/cpu/native.h"
 #include "x86/cpu/segment.h"
 
 /* What the outer loop does next. */
@@ -474,7 +475,7 @@ static bool window_exit_due(const struct x86_vcpu *cpu)
 /* In the guest, with the memory standing still and holes in it survivable. */
 static enum next guest_enter(struct x86_vcpu *cpu)
 {
-	struct fault_guard guard = { .covers = guard_covers, .context = cpu };
+	struct fault_guard guard = { .covers = guard_covers, .interrupted = native_interrupted, .context = cpu };
 	enum next next;
 
 	vcpu_guest_enter(&cpu->vcpu);
@@ -531,7 +532,7 @@ static enum next run_loop(struct x86_vcpu *cpu)
 /* What the last exit left, in the guest's memory and mode: same precautions as running. */
 static enum next complete_guarded(struct x86_vcpu *cpu)
 {
-	struct fault_guard guard = { .covers = guard_covers, .context = cpu };
+	struct fault_guard guard = { .covers = guard_covers, .interrupted = native_interrupted, .context = cpu };
 	enum next next;
 
 	if (cpu->completion == COMPLETE_NONE)

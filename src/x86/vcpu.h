@@ -128,7 +128,7 @@ enum cpu_stop {
 /* Translations of guest pages: see cpu/mem.h. A zero tag never matches. */
 #define TLB_ENTRIES 256
 struct tlb_entry {
-	uint64_t tag;    /* linear page address | 1 */
+	uint64_t tag;    /* linear address of the page's last byte */
 	uint64_t addend; /* host address - linear address */
 };
 enum tlb_access { TLB_READ, TLB_WRITE, TLB_FETCH, TLB_ACCESSES };
@@ -139,6 +139,7 @@ enum mmu_index { MMU_SUPERVISOR, MMU_USER, MMU_SUPERVISOR_AC, MMU_INDICES }; /* 
 
 struct insn;
 struct block_cache;
+struct native;
 struct lapic;
 struct x86_vm;
 
@@ -180,6 +181,7 @@ struct x86_vcpu {
 	uint64_t block_length;
 	int32_t blocks_in_a_row; /* how many blocks may still follow each other without the loop: cpu/block.h */
 	uint64_t *block_link;  /* where the branch that has just been left wants to find the block it leads to */
+	uint32_t native_link;  /* the same of one in native code (cpu/native.h); 0: none */
 	bool careful;          /* one instruction at a time, all accesses on the slow path */
 	uint8_t cpl;
 	uint8_t mmu_index;
@@ -290,6 +292,7 @@ struct x86_vcpu {
 	struct x86_state registers;
 	uint8_t registers_xsave[sizeof(struct kvm_xsave)] __attribute__((aligned(64)));
 	struct block_cache *blocks;
+	struct native *native; /* NULL: everything is interpreted */
 	struct tlb tlbs[MMU_INDICES];
 	struct tlb tlb_empty;
 };

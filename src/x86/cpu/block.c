@@ -11,6 +11,7 @@
 #include "x86/cpu/exec.h"
 #include "x86/cpu/fpu.h"
 #include "x86/cpu/fuse.h"
+#include "x86/cpu/native.h"
 
 #define BLOCK_INSNS 48        /* at most: also bounds the stack where the compiler does not make tail calls */
 #define BLOCK_BYTES 240
@@ -23,7 +24,7 @@ struct block_cache {
 	struct block *recent[RECENT]; /* by linear address: no more than a hint */
 	uint64_t used;
 	uint8_t *arena;
-	struct insn scratch[BLOCK_INSNS + 1]; /* a block being decoded; one instruction alone */
+	struct insn scratch[BLOCK_INSNS + 2]; /* a block being decoded; one instruction alone */
 };
 
 void block_go(struct x86_vcpu *cpu, const uint64_t *link, uint64_t rip)
@@ -133,11 +134,13 @@ int cpu_prepare(struct x86_vcpu *cpu)
 		return -ENOMEM;
 	cpu->blocks = memory;
 	cpu->blocks->arena = (uint8_t *)round_up((uint64_t)(cpu->blocks + 1), 64);
+	native_prepare(cpu);
 	return 0;
 }
 
 void cpu_discard(struct x86_vcpu *cpu)
 {
+	native_discard(cpu);
 	if (cpu->blocks)
 		munmap(cpu->blocks, sizeof(struct block_cache) + ARENA_SIZE + 64);
 	cpu->blocks = NULL;
@@ -151,6 +154,25 @@ static void cache_clear(struct x86_vcpu *cpu)
 	memset(cache->bucket, 0, sizeof cache->bucket);
 	memset(cache->recent, 0, sizeof cache->recent);
 	cache->used = 0;
+	native_clear(cpu);
+}
+
+void *block_allocate(struct x86_vcpu *cpu, uint64_t size)
+{
+	struct block_cache *cache = cpu->blocks;
+	void *room = cache->arena + cache->used;
+
+	size = round_up(size, 64);
+	if (size > ARENA_SIZE - cache->used)
+		return NULL;
+	cache->used += size;
+	return room;
+}
+
+struct block *const *block_hints(struct x86_vcpu *cpu, unsigned int *count)
+{
+	*count = RECENT;
+	return cpu->blocks->recent;
 }
 
 static struct block **cache_bucket(struct block_cache *cache, uint64_t linear, uint32_t mode)
@@ -188,23 +210,30 @@ static struct block *block_make(struct x86_vcpu *cpu, uint64_t linear, uint64_t 
 	struct insn *insns = cache->scratch;
 	uint8_t bytes[BLOCK_BYTES];
 	struct block *block, **bucket;
+	bool counted = cpu->native && (cpu->mode & MODE_CODE_MASK) == MODE_CODE64;
 
 	/* One copy: what is decoded is what is compared later. */
 	memcpy(bytes, (const void *)host, available);
-	count = block_decode(cpu, bytes, available, insns, &length);
+	count = block_decode(cpu, bytes, available, insns + counted, &length);
 	if (count == 0)
 		return NULL;
-	insns_fuse(insns, count);
+	if (counted) /* pairs would only be in the way of native code */
+		insns[0] = (struct insn){ .run = native_count };
+	else
+		insns_fuse(insns, count);
+	count += counted;
 	insns[count++] = (struct insn){ .run = block_end, .offset = (uint16_t)length };
 	head = round_up(sizeof *block + length, 8);
 	size = round_up(head + count * sizeof *insns, 64);
-	if (cache->used + size > ARENA_SIZE)
+	if (cache->used + size > ARENA_SIZE || native_full(cpu))
 		cache_clear(cpu);
 	block = (struct block *)(cache->arena + cache->used);
 	cache->used += size;
 	*block = (struct block){ .linear = linear, .host = host, .mode = cpu->mode, .length = (uint16_t)length,
 				 .insns = (struct insn *)((uint8_t *)block + head) };
 	memcpy(block->bytes, bytes, length);
+	if (counted)
+		insns[0].imm = (uint64_t)block;
 	memcpy((uint8_t *)block + head, insns, count * sizeof *insns);
 	bucket = cache_bucket(cache, linear, cpu->mode);
 	block->next = *bucket;
@@ -303,6 +332,7 @@ void cpu_execute(struct x86_vcpu *cpu)
 	uint64_t linear;
 
 	cpu->block_link = NULL;
+	cpu->native_link = 0;
 	for (;;) {
 		if (unlikely(atomic_load_explicit(&cpu->vcpu.kick.request, memory_order_relaxed)))
 			break;
@@ -318,6 +348,8 @@ void cpu_execute(struct x86_vcpu *cpu)
 		if (cpu->block_link)
 			*cpu->block_link = (uint64_t)block;
 		cpu->block_link = NULL;
+		if (cpu->native_link)
+			native_link(cpu, block);
 		cpu->blocks_in_a_row = BLOCKS_IN_A_ROW;
 		block_run(cpu, block);
 		if (unlikely(cpu->stop))

@@ -14,6 +14,7 @@ struct block {
 	uint16_t length; /* in bytes */
 	const struct insn *insns; /* behind the bytes */
 	struct block *next; /* of the bucket */
+	const uint8_t *native, *native_far; /* native code, and for jumps from other pages; or NULL: cpu/native.h */
 	uint8_t bytes[] __attribute__((aligned(8))); /* what was decoded: near the head, because every entry compares them */
 };
 

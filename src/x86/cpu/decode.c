@@ -174,3 +174,9 @@ bool decode_insn(struct x86_vcpu *cpu, uint64_t rip, const uint8_t *bytes, unsig
 	}
 	return true;
 }
+
+bool decode_code64(const uint8_t *bytes, unsigned int available, ZydisDecodedInstruction *z, ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT])
+{
+	pthread_once(&once, decoders_init);
+	return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoders[MODE_CODE64], bytes, available, z, op));
+}

@@ -76,4 +76,7 @@ static inline unsigned int decode_size_index(unsigned int bytes)
  * false when more bytes are needed. */
 bool decode_insn(struct x86_vcpu *cpu, uint64_t rip, const uint8_t *bytes, unsigned int available, struct insn *insn);
 
+/* One instruction of 64-bit code as Zydis has it. */
+bool decode_code64(const uint8_t *bytes, unsigned int available, ZydisDecodedInstruction *z, ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT]);
+
 #endif

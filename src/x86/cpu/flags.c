@@ -12,6 +12,8 @@ uint32_t flags_compute(const struct x86_vcpu *cpu)
 	int64_t signed_result;
 	uint32_t flags = 0;
 
+	if (op == CC_HOST)
+		return (cpu->cc_carry >> 8 & FLAGS_ARITHMETIC & 0xff) | (cpu->cc_carry & 1) * FLAG_OF;
 	if (op == CC_ADD) {
 		flags |= __builtin_add_overflow(high_left, high_right, &unsigned_result) ? FLAG_CF : 0;
 		flags |= __builtin_add_overflow((int64_t)high_left, (int64_t)high_right, &signed_result) ? FLAG_OF : 0;

@@ -18,6 +18,7 @@ enum cc_op {
 	CC_INC = 3,   /* left - -1 with AF of left + 1; CF is in cc_carry */
 	CC_APART = 4, /* ZF, SF and PF of left - right; CF, OF and AF are in cc_carry (ADC, shifts, MUL) */
 	CC_ADD = 5,   /* left + right */
+	CC_HOST = 6,  /* all in cc_carry as an x86 host has them: what LAHF leaves in AH, and OF in AL (native code) */
 };
 
 uint32_t flags_compute(const struct x86_vcpu *cpu); /* the six of them, from the lazy state; cc_op is not CC_FLAGS */
@@ -76,6 +77,8 @@ static inline __attribute__((always_inline)) uint32_t flags_carry(const struct x
 		return cpu->cc_carry & FLAG_CF;
 	if (flags_are(cpu, CC_ADD, CC_ADD))
 		return __builtin_add_overflow(cpu->cc_left << shift, cpu->cc_right << shift, &sum);
+	if (flags_are(cpu, CC_HOST, CC_HOST))
+		return cpu->cc_carry >> 8 & FLAG_CF;
 	return (uint32_t)cpu->rflags & FLAG_CF;
 }
 
@@ -102,6 +105,9 @@ static inline __attribute__((always_inline)) void flags_carry_overflow_set(struc
 		cpu->cc_right = 0;
 	} else if (flags_are(cpu, CC_INC, CC_INC)) {
 		flags |= (~left ^ right ^ (left - right)) & FLAG_AF;
+	} else if (flags_are(cpu, CC_HOST, CC_HOST)) {
+		cpu->cc_carry = (cpu->cc_carry & ~(FLAG_CF << 8 | 1)) | carry << 8 | overflow;
+		return;
 	} else {
 		cpu->rflags = (cpu->rflags & ~(uint64_t)(FLAG_CF | FLAG_OF)) | flags;
 		return;
@@ -119,6 +125,18 @@ static inline __attribute__((always_inline)) void flags_carry_only(struct x86_vc
 		return;
 	}
 	flags_carry_overflow_set(cpu, carry, 0);
+}
+
+/* Brings the arithmetic flags into the form of CC_HOST. */
+static inline void flags_host_prepare(struct x86_vcpu *cpu)
+{
+	uint32_t flags;
+
+	if (flags_are(cpu, CC_HOST, CC_HOST))
+		return;
+	flags = (uint32_t)flags_get(cpu);
+	cpu->cc_carry = (flags & (FLAGS_ARITHMETIC & 0xff)) << 8 | (flags & FLAG_OF) / FLAG_OF;
+	cpu->cc_op = CC_HOST * 4;
 }
 
 /* ---- Condition codes as encoded in Jcc, SETcc, CMOVcc: SDM Vol. 1, appendix B. ---- */

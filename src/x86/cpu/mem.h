@@ -127,7 +127,7 @@ static inline __attribute__((always_inline)) const struct tlb_entry *tlb_lookup(
 	const struct tlb_entry *entry = &cpu->tlb->entry[access][(linear >> PAGE_SHIFT) % TLB_ENTRIES];
 
 	/* The last byte's page: an access that crosses into another page never matches. */
-	return likely(entry->tag == (((linear + size - 1) & ~(PAGE_SIZE - 1)) | 1)) ? entry : NULL;
+	return likely(entry->tag == ((linear + size - 1) | (PAGE_SIZE - 1))) ? entry : NULL;
 }
 
 /* Reads `size` bytes (a constant). The host address may fault: cpu->insn then tells which instruction it was. */

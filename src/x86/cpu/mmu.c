@@ -308,7 +308,7 @@ static void tlb_fill(struct x86_vcpu *cpu, enum tlb_access access, uint64_t line
 {
 	struct tlb_entry *entry = &cpu->tlbs[cpu->mmu_index].entry[access][(linear >> PAGE_SHIFT) % TLB_ENTRIES];
 
-	entry->tag = (linear & ~(PAGE_SIZE - 1)) | 1;
+	entry->tag = linear | (PAGE_SIZE - 1);
 	entry->addend = host - linear;
 	cpu->tlb_used = true;
 }
