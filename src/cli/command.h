@@ -4,6 +4,9 @@
 #ifndef ANYKVM_CLI_COMMAND_H
 #define ANYKVM_CLI_COMMAND_H
 
+/* The exit status of a command that was typed wrongly: EX_USAGE of sysexits.h. */
+enum { STATUS_USAGE = 64 };
+
 /* `argv[0]` is the command's name. Returns the exit status. */
 typedef int command_fn(int argc, char **argv);
 

@@ -16,7 +16,7 @@
 #include "cli/command.h"
 
 /* As a shell has them. */
-enum { STATUS_USAGE = 64, STATUS_CANNOT_RUN = 126, STATUS_NOT_FOUND = 127 };
+enum { STATUS_CANNOT_RUN = 126, STATUS_NOT_FOUND = 127 };
 
 struct arguments {
 	bool why, verbose;
