@@ -6,7 +6,59 @@
 
 /* ---- Two operands. ---- */
 
-HANDLER_SLOW_SHARED(alu_slow, alu, insn->extra % ALU_OPS, insn->size, insn->extra / ALU_OPS)
+TEMPLATE bool alu_writes(enum alu_op op)
+{
+	return op != ALU_CMP && op != ALU_TEST;
+}
+
+TEMPLATE enum step alu_to_register(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_op op, unsigned int size, enum form form)
+{
+	int64_t left, right;
+	uint32_t carry = alu_carry_in(cpu, op);
+	enum step step = STEP_NEXT;
+	uint64_t result;
+
+	if (form == FORM_RM)
+		step = load(cpu, insn, path, size, &right);
+	else
+		right = form == FORM_RI ? (int64_t)insn->imm : gpr_get(cpu, insn->rm, size);
+	if (step != STEP_NEXT)
+		return step;
+	left = gpr_get(cpu, insn->reg, size);
+	result = alu_result(op, left, right, carry);
+	if (alu_writes(op))
+		gpr_set(cpu, insn->reg, size, result);
+	alu_flags(cpu, op, size, left, right, result);
+	return STEP_NEXT;
+}
+
+TEMPLATE enum step alu_to_memory(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_op op, unsigned int size, enum form form)
+{
+	int64_t left, right = form == FORM_MI ? (int64_t)insn->imm : gpr_get(cpu, insn->reg, size);
+	uint32_t carry = alu_carry_in(cpu, op);
+	struct modify modify = { 0 };
+	enum step step;
+	uint64_t result;
+
+	step = alu_writes(op) ? modify_begin(cpu, insn, path, size, &modify, &left) : load(cpu, insn, path, size, &left);
+	if (step != STEP_NEXT)
+		return step;
+	result = alu_result(op, left, right, carry);
+	if (alu_writes(op))
+		step = modify_end(cpu, insn, path, size, &modify, result);
+	if (step == STEP_NEXT)
+		alu_flags(cpu, op, size, left, right, result);
+	return step;
+}
+
+TEMPLATE enum step alu(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_op op, unsigned int size, enum form form)
+{
+	if (form == FORM_MR || form == FORM_MI)
+		return alu_to_memory(cpu, insn, path, op, size, form);
+	return alu_to_register(cpu, insn, path, op, size, form);
+}
+
+HANDLER_SLOW(alu_slow, alu, insn->extra % ALU_OPS, insn->size, insn->extra / ALU_OPS)
 
 TEMPLATE enum step alu_locked(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_op op, unsigned int size)
 {
@@ -43,7 +95,7 @@ TEMPLATE enum step alu_locked(struct x86_vcpu *cpu, const struct insn *insn, enu
 #define ENTRY(op, size, form) [ALU_##op][size][FORM_##form] = alu_##op##_##size##_##form,
 
 FOR_ALL(DEFINE)
-insn_fn *const alu_handlers[ALU_OPS][9][FORM_COUNT] = { FOR_ALL(ENTRY) };
+static insn_fn *const alu_handlers[ALU_OPS][9][FORM_COUNT] = { FOR_ALL(ENTRY) };
 
 #define FOR_LOCKABLE_SIZES(X, op) X(op, 1) X(op, 2) X(op, 4) X(op, 8)
 #define FOR_LOCKABLE(X)                                                                                              \
@@ -84,6 +136,16 @@ bool alu_decode(struct decoder *d, struct insn *insn, unsigned int op)
 
 /* ---- One operand. ---- */
 
+TEMPLATE enum step alu_unary_register(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_unary op, unsigned int size)
+{
+	int64_t value = gpr_get(cpu, insn->reg, size);
+
+	(void)path;
+	gpr_set(cpu, insn->reg, size, alu_unary_result(op, value));
+	alu_unary_flags(cpu, op, size, value);
+	return STEP_NEXT;
+}
+
 TEMPLATE enum step alu_unary_memory(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_unary op, unsigned int size)
 {
 	struct modify modify = { 0 };
@@ -97,7 +159,7 @@ TEMPLATE enum step alu_unary_memory(struct x86_vcpu *cpu, const struct insn *ins
 	return step;
 }
 
-HANDLER_SLOW_SHARED(alu_unary_slow, alu_unary_memory, insn->extra, insn->size)
+HANDLER_SLOW(alu_unary_slow, alu_unary_memory, insn->extra, insn->size)
 
 TEMPLATE enum step alu_unary_locked(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum alu_unary op, unsigned int size)
 {
@@ -130,7 +192,7 @@ TEMPLATE enum step alu_unary_locked(struct x86_vcpu *cpu, const struct insn *ins
 #define ENTRY_UNARY(op, size) [ALU_##op][size] = { alu_##op##_##size##_register, alu_##op##_##size##_memory, alu_##op##_##size##_locked },
 
 FOR_UNARIES(DEFINE_UNARY)
-insn_fn *const alu_unary_handlers[ALU_UNARIES][9][3] = { FOR_UNARIES(ENTRY_UNARY) };
+static insn_fn *const alu_unary_handlers[ALU_UNARIES][9][3] = { FOR_UNARIES(ENTRY_UNARY) };
 
 bool alu_unary_decode(struct decoder *d, struct insn *insn, unsigned int op)
 {

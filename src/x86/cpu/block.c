@@ -10,7 +10,6 @@
 #include "x86/cpu/decode.h"
 #include "x86/cpu/exec.h"
 #include "x86/cpu/fpu.h"
-#include "x86/cpu/fuse.h"
 #include "x86/cpu/native.h"
 
 #define BLOCK_INSNS 48        /* at most: also bounds the stack where the compiler does not make tail calls */
@@ -217,10 +216,8 @@ static struct block *block_make(struct x86_vcpu *cpu, uint64_t linear, uint64_t 
 	count = block_decode(cpu, bytes, available, insns + counted, &length);
 	if (count == 0)
 		return NULL;
-	if (counted) /* pairs would only be in the way of native code */
+	if (counted)
 		insns[0] = (struct insn){ .run = native_count };
-	else
-		insns_fuse(insns, count);
 	count += counted;
 	insns[count++] = (struct insn){ .run = block_end, .offset = (uint16_t)length };
 	head = round_up(sizeof *block + length, 8);

@@ -5,7 +5,7 @@
  * Direct branches: in 64-bit code `imm` is the target and `disp` the next instruction's RIP; elsewhere, where RIP is not the
  * linear address that blocks are known by, `imm` is the distance.
  */
-#include "x86/cpu/branch.h"
+#include "x86/cpu/block.h"
 #include "x86/cpu/stack.h"
 
 TEMPLATE bool code64(const struct x86_vcpu *cpu)
@@ -57,7 +57,7 @@ static void jump_64(struct x86_vcpu *cpu, const struct insn *insn)
 }
 
 /* In any mode, to any target. */
-__attribute__((noinline)) void jump_slow(struct x86_vcpu *cpu, const struct insn *insn)
+static __attribute__((noinline)) void jump_slow(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	uint64_t target = target_direct(cpu, insn);
 
@@ -67,15 +67,31 @@ __attribute__((noinline)) void jump_slow(struct x86_vcpu *cpu, const struct insn
 	block_go_anywhere(cpu);
 }
 
-__attribute__((noinline)) void jump_past(struct x86_vcpu *cpu, const struct insn *insn)
+static __attribute__((noinline)) void jump_past(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	cpu->rip = insn_end(cpu, insn);
 	block_go_anywhere(cpu);
 }
 
-__attribute__((noinline)) void jump_conditional_slow(struct x86_vcpu *cpu, const struct insn *insn)
+static __attribute__((noinline)) void jump_conditional_slow(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	if (flags_condition(cpu, insn->extra))
+		jump_slow(cpu, insn);
+	else
+		jump_past(cpu, insn);
+}
+
+TEMPLATE void jump_conditional(struct x86_vcpu *cpu, const struct insn *insn, unsigned int condition, bool is_64)
+{
+	int holds = flags_condition_fast(cpu, condition);
+
+	if (unlikely(holds < 0))
+		jump_conditional_slow(cpu, insn);
+	else if (is_64 && holds)
+		block_go(cpu, &insn[1].imm, insn->imm);
+	else if (is_64)
+		block_go(cpu, (const uint64_t *)&insn[1].disp, (uint64_t)insn->disp);
+	else if (holds)
 		jump_slow(cpu, insn);
 	else
 		jump_past(cpu, insn);
@@ -94,7 +110,7 @@ __attribute__((noinline)) void jump_conditional_slow(struct x86_vcpu *cpu, const
 #define ENTRY(condition) { jump_if_##condition, jump_if_64_##condition },
 
 FOR_CONDITIONS(DEFINE)
-insn_fn *const jump_conditional_handlers[16][2] = { FOR_CONDITIONS(ENTRY) };
+static insn_fn *const jump_conditional_handlers[16][2] = { FOR_CONDITIONS(ENTRY) };
 
 /* Sets what target_direct() reads; true when a 64-bit branch needs no check. */
 static bool decode_direct(const struct decoder *d, struct insn *insn)

@@ -2,11 +2,35 @@
  * Instructions that move values without computing: MOV, MOVZX, MOVSX, MOVSXD, MOVNTI, MOVBE, BSWAP, CMOVcc, LEA, XLAT and the
  * widenings of the accumulator (CBW ... CQO). Segment, control and debug registers are system.c's.
  */
-#include "x86/cpu/move.h"
+#include "x86/cpu/operand.h"
 
 /* ---- MOV. ---- */
 
-HANDLER_SLOW_SHARED(move_slow, move, insn->size, insn->extra)
+TEMPLATE enum step move(struct x86_vcpu *cpu, const struct insn *insn, enum path path, unsigned int size, enum form form)
+{
+	int64_t value;
+	enum step step;
+
+	switch (form) {
+	case FORM_RR:
+		gpr_set(cpu, insn->reg, size, (uint64_t)gpr_get(cpu, insn->rm, size));
+		return STEP_NEXT;
+	case FORM_RI:
+		gpr_set(cpu, insn->reg, size, insn->imm);
+		return STEP_NEXT;
+	case FORM_RM:
+		step = load(cpu, insn, path, size, &value);
+		if (step == STEP_NEXT)
+			gpr_set(cpu, insn->reg, size, (uint64_t)value);
+		return step;
+	case FORM_MR:
+		return store(cpu, insn, path, size, (uint64_t)gpr_get(cpu, insn->reg, size));
+	default:
+		return store(cpu, insn, path, size, insn->imm);
+	}
+}
+
+HANDLER_SLOW(move_slow, move, insn->size, insn->extra)
 
 #define FOR_FORMS(X, size) X(size, RR) X(size, RI) X(size, RM) X(size, MR) X(size, MI)
 #define FOR_ALL(X) FOR_FORMS(X, 1) FOR_FORMS(X, 2) FOR_FORMS(X, 4) FOR_FORMS(X, 8)
@@ -14,7 +38,7 @@ HANDLER_SLOW_SHARED(move_slow, move, insn->size, insn->extra)
 #define ENTRY(size, form) [size][FORM_##form] = move_##size##_##form,
 
 FOR_ALL(DEFINE)
-insn_fn *const move_handlers[9][FORM_COUNT] = { FOR_ALL(ENTRY) };
+static insn_fn *const move_handlers[9][FORM_COUNT] = { FOR_ALL(ENTRY) };
 
 static bool general(ZydisRegister reg)
 {
@@ -35,8 +59,22 @@ bool move_decode(struct decoder *d, struct insn *insn, unsigned int argument)
 
 /* ---- MOVZX, MOVSX, MOVSXD: `from` bytes to `to` bytes. ---- */
 
+TEMPLATE enum step move_extend(struct x86_vcpu *cpu, const struct insn *insn, enum path path, bool is_signed, unsigned int from, unsigned int to, bool memory)
+{
+	enum step step = STEP_NEXT;
+	int64_t value;
+
+	if (memory)
+		step = load(cpu, insn, path, from, &value);
+	else
+		value = gpr_get(cpu, insn->rm, from);
+	if (step == STEP_NEXT)
+		gpr_set(cpu, insn->reg, to, is_signed ? (uint64_t)value : (uint64_t)value & size_mask(from));
+	return step;
+}
+
 /* `extra` is the source's size, 8 added when it is to be extended as a signed number. */
-HANDLER_SLOW_SHARED(move_extend_slow, move_extend, insn->extra & 8, insn->extra & 7, insn->size, true)
+HANDLER_SLOW(move_extend_slow, move_extend, insn->extra & 8, insn->extra & 7, insn->size, true)
 
 #define FOR_EXTENSIONS(X) X(1, 2) X(1, 4) X(1, 8) X(2, 2) X(2, 4) X(2, 8) X(4, 2) X(4, 4) X(4, 8)
 #define DEFINE_EXTENSION(from, to)                                                                    \
@@ -49,7 +87,7 @@ HANDLER_SLOW_SHARED(move_extend_slow, move_extend, insn->extra & 8, insn->extra 
 		       { move_sign_##from##_##to##_register, move_sign_##from##_##to##_memory } },
 
 FOR_EXTENSIONS(DEFINE_EXTENSION)
-insn_fn *const move_extend_handlers[5][9][2][2] = { FOR_EXTENSIONS(ENTRY_EXTENSION) };
+static insn_fn *const move_extend_handlers[5][9][2][2] = { FOR_EXTENSIONS(ENTRY_EXTENSION) };
 
 bool move_extend_decode(struct decoder *d, struct insn *insn, unsigned int is_signed)
 {
@@ -163,10 +201,25 @@ bool byte_swap_decode(struct decoder *d, struct insn *insn, unsigned int argumen
 
 /* ---- LEA: the offset, truncated to the address size, then to the operand size. ---- */
 
-HANDLER_SLOW_SHARED(lea_4, lea, 4, 8)
-HANDLER_SLOW_SHARED(lea_8, lea, 8, 8)
-HANDLER_SLOW_SHARED(lea_simple_4, lea_simple, 4)
-HANDLER_SLOW_SHARED(lea_simple_8, lea_simple, 8)
+TEMPLATE enum step lea(struct x86_vcpu *cpu, const struct insn *insn, enum path path, unsigned int size, unsigned int address_size)
+{
+	(void)path;
+	gpr_set(cpu, insn->reg, size, insn_effective(cpu, insn) & size_mask(address_size));
+	return STEP_NEXT;
+}
+
+/* Without an index, as most are. */
+TEMPLATE enum step lea_simple(struct x86_vcpu *cpu, const struct insn *insn, enum path path, unsigned int size)
+{
+	(void)path;
+	gpr_set(cpu, insn->reg, size, cpu->gpr[insn->base] + (uint64_t)insn->disp);
+	return STEP_NEXT;
+}
+
+HANDLER_SLOW(lea_4, lea, 4, 8)
+HANDLER_SLOW(lea_8, lea, 8, 8)
+HANDLER_SLOW(lea_simple_4, lea_simple, 4)
+HANDLER_SLOW(lea_simple_8, lea_simple, 8)
 HANDLER_SLOW(lea_other, lea, insn->size, insn->extra)
 
 bool lea_decode(struct decoder *d, struct insn *insn, unsigned int argument)

@@ -2,12 +2,36 @@
  * MUL, IMUL, DIV, IDIV. Of the flags that the manuals leave undefined, multiplications set those of their low half; divisions
  * change none.
  */
-#include "x86/cpu/muldiv.h"
+#include "x86/cpu/operand.h"
 
 /* ---- IMUL with two or three operands: `register` = source * (`register` or immediate). ---- */
 
+/* The source is a register or memory; the other factor the destination or an immediate. */
+enum factors { REGISTER_BY_REGISTER, REGISTER_BY_MEMORY, REGISTER_BY_IMMEDIATE, MEMORY_BY_IMMEDIATE, FACTORS_COUNT };
+
+TEMPLATE enum step multiply(struct x86_vcpu *cpu, const struct insn *insn, enum path path, unsigned int size, enum factors factors)
+{
+	enum step step = STEP_NEXT;
+	int64_t left, right, product;
+	bool overflow;
+
+	if (factors == REGISTER_BY_MEMORY || factors == MEMORY_BY_IMMEDIATE)
+		step = load(cpu, insn, path, size, &right);
+	else
+		right = gpr_get(cpu, insn->rm, size);
+	if (step != STEP_NEXT)
+		return step;
+	left = factors == REGISTER_BY_IMMEDIATE || factors == MEMORY_BY_IMMEDIATE ? (int64_t)insn->imm : gpr_get(cpu, insn->reg, size);
+	overflow = __builtin_mul_overflow(left, right, &product);
+	if (size < 8)
+		overflow = product != sign_extend((uint64_t)product, size);
+	gpr_set(cpu, insn->reg, size, (uint64_t)product);
+	flags_apart_set(cpu, size, sign_extend((uint64_t)product, size), overflow * (FLAG_CF | FLAG_OF));
+	return STEP_NEXT;
+}
+
 /* `extra` is the factors. */
-HANDLER_SLOW_SHARED(multiply_slow, multiply, insn->size, insn->extra)
+HANDLER_SLOW(multiply_slow, multiply, insn->size, insn->extra)
 
 #define FOR_SIZES(X) X(2) X(4) X(8)
 #define DEFINE(size)                                                                             \
@@ -18,7 +42,7 @@ HANDLER_SLOW_SHARED(multiply_slow, multiply, insn->size, insn->extra)
 #define ENTRY(size) [size] = { multiply_rr_##size, multiply_rm_##size, multiply_rri_##size, multiply_rmi_##size },
 
 FOR_SIZES(DEFINE)
-insn_fn *const multiply_handlers[9][FACTORS_COUNT] = { FOR_SIZES(ENTRY) };
+static insn_fn *const multiply_handlers[9][FACTORS_COUNT] = { FOR_SIZES(ENTRY) };
 
 /* ---- MUL and IMUL with one operand: into AX, DX:AX, EDX:EAX, RDX:RAX. ---- */
 

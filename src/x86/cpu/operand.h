@@ -19,14 +19,12 @@ enum form { FORM_RR, FORM_RI, FORM_RM, FORM_MR, FORM_MI, FORM_COUNT };
  * save no registers, and as one function that can do all of it (PATH_SLOW), for whatever a fast one meets that is rare: a
  * translation that is not cached, a segment with limits, flags that must be computed.
  */
-enum path { PATH_FAST, PATH_SLOW, PATH_PLAIN /* as fast, and addresses are no more than base, index and displacement */ };
+enum path { PATH_FAST, PATH_SLOW };
 /* How a template ends: go on; leave (all has been said to the vCPU); nothing was done, start over on the slow path. */
 enum step { STEP_NEXT, STEP_LEAVE, STEP_SLOW };
 
-/* The _SHARED ones are not static. */
-#define HANDLER(name, slow, template, ...) static HANDLER_SHARED(name, slow, template, __VA_ARGS__)
-#define HANDLER_SHARED(name, slow, template, ...)                                 \
-	void name(struct x86_vcpu *cpu, const struct insn *insn)                  \
+#define HANDLER(name, slow, template, ...)                                        \
+	static void name(struct x86_vcpu *cpu, const struct insn *insn)           \
 	{                                                                         \
 		enum step step = template(cpu, insn, PATH_FAST, __VA_ARGS__);     \
                                                                                   \
@@ -35,9 +33,8 @@ enum step { STEP_NEXT, STEP_LEAVE, STEP_SLOW };
 		else if (step == STEP_SLOW)                                       \
 			slow(cpu, insn);                                          \
 	}
-#define HANDLER_SLOW(name, template, ...) static HANDLER_SLOW_SHARED(name, template, __VA_ARGS__)
-#define HANDLER_SLOW_SHARED(name, template, ...)                                  \
-	__attribute__((noinline)) void name(struct x86_vcpu *cpu, const struct insn *insn) \
+#define HANDLER_SLOW(name, template, ...)                                         \
+	static __attribute__((noinline)) void name(struct x86_vcpu *cpu, const struct insn *insn) \
 	{                                                                         \
 		if (template(cpu, insn, PATH_SLOW, __VA_ARGS__) == STEP_NEXT)     \
 			insn_next(cpu, insn);                                     \
@@ -94,7 +91,7 @@ TEMPLATE enum step operand_linear(struct x86_vcpu *cpu, const struct insn *insn,
 {
 	uint64_t offset = insn_effective(cpu, insn) + (uint64_t)delta;
 
-	if (path != PATH_PLAIN && unlikely(insn->flags & INSN_ADDRESS_COMPLEX)) {
+	if (unlikely(insn->flags & INSN_ADDRESS_COMPLEX)) {
 		if (path == PATH_SLOW) {
 			*linear = address_complex(cpu, insn, offset, size, access);
 			return STEP_NEXT;

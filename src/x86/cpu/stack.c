@@ -5,9 +5,30 @@
 
 /* ---- PUSH. ---- */
 
+enum source { SOURCE_REGISTER, SOURCE_IMMEDIATE, SOURCE_MEMORY, SOURCE_SEGMENT };
+
+TEMPLATE enum step push(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum stack_width width, unsigned int size, enum source source)
+{
+	enum step step = STEP_NEXT;
+	int64_t value;
+	uint64_t rsp;
+
+	switch (source) {
+	case SOURCE_REGISTER: value = gpr_get(cpu, insn->reg, size); break;
+	case SOURCE_IMMEDIATE: value = (int64_t)insn->imm; break;
+	case SOURCE_MEMORY: step = load(cpu, insn, path, size, &value); break;
+	default: value = cpu->seg[insn->reg].selector; break;
+	}
+	if (step == STEP_NEXT)
+		step = stack_store(cpu, insn, path, width, size, (uint64_t)value, &rsp);
+	if (step == STEP_NEXT)
+		cpu->gpr[RSP] = rsp;
+	return step;
+}
+
 /* `extra` is the source. */
-HANDLER_SLOW_SHARED(push_slow, push, STACK_OTHER, insn->size, insn->extra)
-HANDLER_SHARED(push_register_8, push_slow, push, STACK_64, 8, SOURCE_REGISTER)
+HANDLER_SLOW(push_slow, push, STACK_OTHER, insn->size, insn->extra)
+HANDLER(push_register_8, push_slow, push, STACK_64, 8, SOURCE_REGISTER)
 HANDLER(push_immediate_8, push_slow, push, STACK_64, 8, SOURCE_IMMEDIATE)
 HANDLER(push_memory_8, push_slow, push, STACK_64, 8, SOURCE_MEMORY)
 HANDLER(push_register_4, push_slow, push, STACK_FLAT, 4, SOURCE_REGISTER)
@@ -41,8 +62,21 @@ bool push_decode(struct decoder *d, struct insn *insn, unsigned int argument)
 
 /* ---- POP. Segment registers are system.c's. ---- */
 
-HANDLER_SLOW_SHARED(pop_register_slow, pop_register, STACK_OTHER, insn->size)
-HANDLER_SHARED(pop_register_8, pop_register_slow, pop_register, STACK_64, 8)
+TEMPLATE enum step pop_register(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum stack_width width, unsigned int size)
+{
+	int64_t value;
+	enum step step = stack_load(cpu, insn, path, width, size, &value);
+
+	if (step == STEP_NEXT) {
+		/* RSP first: POP RSP keeps what was popped. */
+		cpu->gpr[RSP] = stack_moved(cpu, path, width, size);
+		gpr_set(cpu, insn->reg, size, (uint64_t)value);
+	}
+	return step;
+}
+
+HANDLER_SLOW(pop_register_slow, pop_register, STACK_OTHER, insn->size)
+HANDLER(pop_register_8, pop_register_slow, pop_register, STACK_64, 8)
 HANDLER(pop_register_4, pop_register_slow, pop_register, STACK_FLAT, 4)
 
 /* An address that uses RSP sees it already moved (SDM Vol. 2B, POP). */

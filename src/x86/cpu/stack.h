@@ -48,51 +48,13 @@ TEMPLATE enum step stack_load(struct x86_vcpu *cpu, const struct insn *insn, enu
 {
 	uint64_t linear = stack_moved(cpu, path, width, 0), raw = 0;
 
-	if (path != PATH_SLOW)
+	if (path == PATH_FAST)
 		return load_at(cpu, insn, path, linear, size, value);
 	if (!mem_read_seg(cpu, insn, SS, stack_linear(cpu, linear, size, ACCESS_READ), &raw, size))
 		return STEP_LEAVE;
 	*value = sign_extend(raw, size);
 	return STEP_NEXT;
 }
-
-/* ---- PUSH and POP. ---- */
-
-enum source { SOURCE_REGISTER, SOURCE_IMMEDIATE, SOURCE_MEMORY, SOURCE_SEGMENT };
-
-TEMPLATE enum step push(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum stack_width width, unsigned int size, enum source source)
-{
-	enum step step = STEP_NEXT;
-	int64_t value;
-	uint64_t rsp;
-
-	switch (source) {
-	case SOURCE_REGISTER: value = gpr_get(cpu, insn->reg, size); break;
-	case SOURCE_IMMEDIATE: value = (int64_t)insn->imm; break;
-	case SOURCE_MEMORY: step = load(cpu, insn, path, size, &value); break;
-	default: value = cpu->seg[insn->reg].selector; break;
-	}
-	if (step == STEP_NEXT)
-		step = stack_store(cpu, insn, path, width, size, (uint64_t)value, &rsp);
-	if (step == STEP_NEXT)
-		cpu->gpr[RSP] = rsp;
-	return step;
-}
-
-TEMPLATE enum step pop_register(struct x86_vcpu *cpu, const struct insn *insn, enum path path, enum stack_width width, unsigned int size)
-{
-	int64_t value;
-	enum step step = stack_load(cpu, insn, path, width, size, &value);
-
-	if (step == STEP_NEXT) {
-		/* RSP first: POP RSP keeps what was popped. */
-		cpu->gpr[RSP] = stack_moved(cpu, path, width, size);
-		gpr_set(cpu, insn->reg, size, (uint64_t)value);
-	}
-	return step;
-}
-
-insn_fn push_slow, pop_register_slow, push_register_8, pop_register_8;
 
 /* ---- Rows of stack.c, in branch_rows. ---- */
 decode_fn push_decode, pop_decode, push_all_decode, pop_all_decode, push_flags_decode, pop_flags_decode, enter_decode, leave_decode;
