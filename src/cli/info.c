@@ -1,6 +1,6 @@
 /*
  * anykvm info: what a KVM is and has: version, capabilities, a fresh vCPU's registers. Everything is asked with KVM's ioctls, whichever KVM
- * answers.
+ * answers: nothing here may know which.
  */
 #include <argp.h>
 #include <errno.h>
@@ -15,18 +15,20 @@
 #include "anykvm/kvm.h"
 #include "api/accel.h"
 #include "cli/command.h"
+#include "cli/info_x86.h"
 #include "core/names.h"
 
 struct arguments {
 	enum anykvm_accel accel;
 	uint64_t arch;
-	bool json, registers;
+	bool json, registers, values;
 };
 
 static const struct argp_option options[] = {
 	{ "accel", 'a', "KVM", 0, "soft (the default), kvm (this machine's), or auto", 0 },
 	{ "arch", 'A', "ARCH", 0, "The guests' architecture", 0 },
 	{ "json", 'j', NULL, 0, "JSON", 0 },
+	{ "values", 'v', NULL, 0, "What registers start with, one a line, and CPUID's entries", 0 },
 	{ "registers", 'r', NULL, 0, "Registers only: one a line, with their values", 0 },
 	{ 0 },
 };
@@ -48,6 +50,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case 'j':
 		arguments->json = true;
 		return 0;
+	case 'v':
+		arguments->values = true;
+		return 0;
 	case 'r':
 		arguments->registers = true;
 		return 0;
@@ -61,12 +66,13 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 static const struct argp argp = {
 	options, parse, NULL,
-	"Shows what a KVM has: its version, its capabilities, and the registers of a fresh vCPU, by name, with the values that they start with.",
+	"Shows what a KVM has: its version, its capabilities, the CPUID that it supports, and the registers of a fresh vCPU, by name."
+	"\vExit status: 1 when there is no such KVM.",
 	NULL, NULL, NULL,
 };
 
 /* Capabilities are small numbers; the highest known one is below. */
-enum { CAPABILITIES = 512 };
+enum { CAPABILITIES = 512, LINE_WIDTH = 110 };
 
 struct kvm {
 	int system, vm, vcpu;
@@ -122,7 +128,8 @@ static void register_texts(const struct kvm *kvm, uint64_t id, char name[ANYKVM_
 		snprintf(value, ANYKVM_VALUE_ROOM, "(%s)", strerrorname_np(errno));
 }
 
-static void registers_print(const struct kvm *kvm)
+/* One a line, with their values. */
+static void values_print(const struct kvm *kvm)
 {
 	char name[ANYKVM_REG_NAME_ROOM], value[ANYKVM_VALUE_ROOM];
 
@@ -130,6 +137,50 @@ static void registers_print(const struct kvm *kvm)
 		register_texts(kvm, kvm->ids[i], name, value);
 		printf("  %-30s %5zu  %s\n", name, 8 * anykvm_reg_size(kvm->ids[i]), value);
 	}
+}
+
+/* What kind of register it is: the description's words behind the architecture, up to its fields. */
+static void kind_of(uint64_t id, char kind[static ANYKVM_REG_TEXT_ROOM])
+{
+	char text[ANYKVM_REG_TEXT_ROOM], *from;
+
+	anykvm_reg_describe(id, text, sizeof text);
+	text[strcspn(text, ",")] = 0;
+	from = strchr(text, ' ');
+	strcpy(kind, from ? from + 1 : text);
+}
+
+/* Names of the registers from `first` on that are of its kind and size; they are marked in `shown`. */
+static void group_print(const struct kvm *kvm, int first, bool *shown)
+{
+	char kind[ANYKVM_REG_TEXT_ROOM], other[ANYKVM_REG_TEXT_ROOM], name[ANYKVM_REG_NAME_ROOM], value[ANYKVM_VALUE_ROOM];
+	size_t size = anykvm_reg_size(kvm->ids[first]);
+	int start, column;
+
+	kind_of(kvm->ids[first], kind);
+	start = column = printf("  %-26s %4zu ", kind, 8 * size);
+	for (int i = first; i < kvm->count; i++) {
+		kind_of(kvm->ids[i], other);
+		if (shown[i] || anykvm_reg_size(kvm->ids[i]) != size || strcmp(kind, other))
+			continue;
+		shown[i] = true;
+		register_texts(kvm, kvm->ids[i], name, value);
+		if (column + 1 + (int)strlen(name) > LINE_WIDTH)
+			column = printf("\n%*s", start, "") - 1;
+		column += printf(" %s", name);
+	}
+	putchar('\n');
+}
+
+/* By kind and size, without values. */
+static void names_print(const struct kvm *kvm)
+{
+	bool *shown = calloc((size_t)kvm->count + 1, sizeof *shown);
+
+	for (int i = 0; shown && i < kvm->count; i++)
+		if (!shown[i])
+			group_print(kvm, i, shown);
+	free(shown);
 }
 
 static struct json_object *registers_json(const struct kvm *kvm)
@@ -191,13 +242,19 @@ static const char *accel_name(const struct kvm *kvm)
 	return anykvm_accel(kvm->system) == ANYKVM_ACCEL_KVM ? "/dev/kvm" : "software";
 }
 
-static void info_print(const struct kvm *kvm)
+static void info_print(const struct kvm *kvm, bool values)
 {
-	printf("KVM: %s, %s guests, API version %d, %d bytes of kvm_run\n\nCapabilities:\n", accel_name(kvm), anykvm_arch_name(anykvm_arch(kvm->system)),
-	       anykvm_ioctl(kvm->system, KVM_GET_API_VERSION, NULL), anykvm_ioctl(kvm->system, KVM_GET_VCPU_MMAP_SIZE, NULL));
+	printf("KVM: %s, %s guests, API version %d, %d bytes of kvm_run\n\nCapabilities, their numbers and values:\n", accel_name(kvm),
+	       anykvm_arch_name(anykvm_arch(kvm->system)), anykvm_ioctl(kvm->system, KVM_GET_API_VERSION, NULL),
+	       anykvm_ioctl(kvm->system, KVM_GET_VCPU_MMAP_SIZE, NULL));
 	capabilities_print(kvm);
-	printf("\nRegisters of a vCPU (%d), bits, and what they start with:\n", kvm->count);
-	registers_print(kvm);
+	if (anykvm_arch(kvm->system) == KVM_REG_X86)
+		info_x86_print(kvm->system, values);
+	printf("\nRegisters of a vCPU (%d), their bits%s:\n", kvm->count, values ? ", what they start with" : " and names");
+	if (values)
+		values_print(kvm);
+	else
+		names_print(kvm);
 }
 
 static void info_json(const struct kvm *kvm)
@@ -209,8 +266,10 @@ static void info_json(const struct kvm *kvm)
 	json_object_object_add(object, "api_version", json_object_new_int(anykvm_ioctl(kvm->system, KVM_GET_API_VERSION, NULL)));
 	json_object_object_add(object, "vcpu_mmap_size", json_object_new_int(anykvm_ioctl(kvm->system, KVM_GET_VCPU_MMAP_SIZE, NULL)));
 	json_object_object_add(object, "capabilities", capabilities_json(kvm));
+	if (anykvm_arch(kvm->system) == KVM_REG_X86)
+		info_x86_json(kvm->system, object);
 	json_object_object_add(object, "registers", registers_json(kvm));
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED));
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 }
 
@@ -222,15 +281,15 @@ int command_info_main(int argc, char **argv)
 	bool open;
 
 	argv[0] = name;
-	argp_err_exit_status = 64;
+	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	open = kvm_open(&kvm, &arguments);
 	if (open && arguments.json)
 		info_json(&kvm);
 	else if (open && arguments.registers)
-		registers_print(&kvm);
+		values_print(&kvm);
 	else if (open)
-		info_print(&kvm);
+		info_print(&kvm, arguments.values);
 	kvm_close(&kvm);
 	return open ? 0 : 1;
 }
