@@ -251,7 +251,9 @@ static enum next step_finish(struct x86_vcpu *cpu)
 
 	cpu->step_open = false;
 	cpu->debug_hit = 0;
-	cpu->rflags &= ~(uint64_t)FLAG_RF;
+	/* RF lasts for one instruction, but not for the one that loads it (SDM Vol. 3B, 17.3.1.1). */
+	if (!cpu->resume_loaded)
+		cpu->rflags &= ~(uint64_t)FLAG_RF;
 	if (debugger_steps(cpu))
 		return debug_exit(cpu, VECTOR_DB, DR6_FIXED | DR6_BS | (debugger_has_registers(cpu) ? bits : 0));
 	if (bits && debugger_has_registers(cpu))
@@ -277,6 +279,7 @@ static enum next step_watched(struct x86_vcpu *cpu)
 	}
 	cpu->debug_hit = 0;
 	cpu->trap_suppressed = false;
+	cpu->resume_loaded = false;
 	/* TF as it was before the instruction decides; an exit in the middle leaves the step open until the next KVM_RUN. */
 	cpu->step_trap = cpu->rflags & FLAG_TF;
 	cpu->step_open = true;

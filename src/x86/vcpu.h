@@ -192,6 +192,7 @@ struct x86_vcpu {
 	bool step_lost;        /* registers were set behind KVM_GUESTDBG_SINGLESTEP: see debugregs.c */
 	bool step_open, step_trap; /* a watched instruction is not over yet (an exit came in between); TF was set before it */
 	bool trap_suppressed;  /* MOV SS or POP SS: no trap behind this instruction */
+	bool resume_loaded;    /* IRET or a task switch: RF is the next instruction's, not this one's */
 	bool fetching_outside;
 	uint64_t debug_hit;    /* DR6's B0 ... B3 of the instruction under way */
 	int stop_error;

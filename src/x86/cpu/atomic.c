@@ -157,9 +157,6 @@ static void compare_8b(struct x86_vcpu *cpu, const struct insn *insn)
 	insn_next(cpu, insn);
 }
 
-#ifdef __x86_64__
-__attribute__((target("cx16")))
-#endif
 static unsigned __int128 host_compare_exchange_16(uint64_t host, unsigned __int128 expected, unsigned __int128 value)
 {
 	return __sync_val_compare_and_swap((unsigned __int128 *)host, expected, value);

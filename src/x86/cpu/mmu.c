@@ -521,7 +521,7 @@ static bool access_linear(struct x86_vcpu *cpu, struct request *request, uint64_
 
 	if (request->insn)
 		insn_sync(cpu, request->insn);
-	if (!linear_check(cpu, request->seg, linear, size) || (!request->system && !alignment_check(cpu, linear, alignment_of(size))))
+	if (!linear_check(cpu, request->seg, linear, size) || ((!request->system || request->walk.user) && !alignment_check(cpu, linear, alignment_of(size))))
 		return false;
 	if (first > size)
 		first = size;

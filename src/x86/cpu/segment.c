@@ -276,6 +276,19 @@ bool stack_push(struct x86_vcpu *cpu, struct stack *stack, uint64_t value, unsig
 	return true;
 }
 
+void stack_release(struct stack *stack, unsigned int bytes)
+{
+	stack->sp = (stack->sp & ~stack->mask) | ((stack->sp + bytes) & stack->mask);
+}
+
+bool stack_peek(struct x86_vcpu *cpu, const struct stack *stack, unsigned int n, uint64_t *value, unsigned int size)
+{
+	struct stack from = *stack;
+
+	stack_release(&from, n * size);
+	return stack_pop(cpu, &from, value, size);
+}
+
 bool stack_pop(struct x86_vcpu *cpu, struct stack *stack, uint64_t *value, unsigned int size)
 {
 	uint64_t linear;
@@ -283,6 +296,6 @@ bool stack_pop(struct x86_vcpu *cpu, struct stack *stack, uint64_t *value, unsig
 	*value = 0;
 	if (!stack_at(cpu, stack, stack->sp, size, &linear) || !mem_read_privilege(cpu, linear, value, size, stack->user))
 		return false;
-	stack->sp = (stack->sp & ~stack->mask) | ((stack->sp + size) & stack->mask);
+	stack_release(stack, size);
 	return true;
 }

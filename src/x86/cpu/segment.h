@@ -80,6 +80,9 @@ struct stack {
 struct stack stack_current(struct x86_vcpu *cpu);
 bool stack_push(struct x86_vcpu *cpu, struct stack *stack, uint64_t value, unsigned int size);
 bool stack_pop(struct x86_vcpu *cpu, struct stack *stack, uint64_t *value, unsigned int size);
+/* The n-th element from the top, which stays there; and taking elements away unread. */
+bool stack_peek(struct x86_vcpu *cpu, const struct stack *stack, unsigned int n, uint64_t *value, unsigned int size);
+void stack_release(struct stack *stack, unsigned int bytes);
 
 /* The stack that the TSS names for an inner level, its SS checked. */
 bool stack_for_level(struct x86_vcpu *cpu, unsigned int level, struct stack *stack);

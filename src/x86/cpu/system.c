@@ -48,6 +48,17 @@ bool system_write_rm(struct x86_vcpu *cpu, const struct insn *insn, uint64_t val
 	return true;
 }
 
+bool system_read_far_pointer(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, uint64_t *offset, uint16_t *selector)
+{
+	struct insn second = *insn;
+
+	/* Two accesses, each aligned for itself; only the addresses may come from the copy. */
+	second.disp += size;
+	*offset = 0;
+	return mem_read(cpu, insn, insn_linear(cpu, insn, size, ACCESS_READ), offset, size) &&
+	       mem_read(cpu, insn, insn_linear(cpu, &second, 2, ACCESS_READ), selector, 2);
+}
+
 /* ---- Interrupt flag and halting. ---- */
 
 /*

@@ -70,6 +70,9 @@ bool system_read_rm16(struct x86_vcpu *cpu, const struct insn *insn, uint16_t *v
 /* To a register with the operand size, to memory with 16 bits. */
 bool system_write_rm(struct x86_vcpu *cpu, const struct insn *insn, uint64_t value);
 
+/* A far pointer operand: an offset of `size` bytes, behind it the selector. */
+bool system_read_far_pointer(struct x86_vcpu *cpu, const struct insn *insn, unsigned int size, uint64_t *offset, uint16_t *selector);
+
 /* After IN, OUT and the like: RIP of the instruction behind one that is completed outside of a block. */
 uint64_t rip_behind(const struct x86_vcpu *cpu, unsigned int length);
 

@@ -105,19 +105,13 @@ bool segment_pop_decode(struct decoder *d, struct insn *insn, unsigned int argum
 
 static void segment_pointer_run(struct x86_vcpu *cpu, const struct insn *insn)
 {
-	unsigned int size = insn->size;
-	uint8_t pointer[10];
-	uint64_t offset = 0;
+	uint64_t offset;
 	uint16_t selector;
 
 	insn_sync(cpu, insn);
-	if (!mem_read(cpu, insn, insn_linear(cpu, insn, size + 2, ACCESS_READ), pointer, size + 2))
+	if (!system_read_far_pointer(cpu, insn, insn->size, &offset, &selector) || !segment_load(cpu, (enum segment)insn->rm, selector))
 		return;
-	memcpy(&offset, pointer, size);
-	memcpy(&selector, pointer + size, 2);
-	if (!segment_load(cpu, (enum segment)insn->rm, selector))
-		return;
-	register_set(cpu, insn->reg, size, offset);
+	register_set(cpu, insn->reg, insn->size, offset);
 	insn_done(cpu, insn, STOP_NONE);
 }
 

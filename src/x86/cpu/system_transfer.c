@@ -10,7 +10,7 @@
  */
 static void transferred(struct x86_vcpu *cpu, uint64_t flags_before)
 {
-	if (!(cpu->debug_dr7 & 0xff))
+	if (!(cpu->debug_dr7 & 0xff) && !(flags_before & FLAG_TF))
 		cpu->rflags &= ~(uint64_t)FLAG_RF;
 	if (cpu->stop == STOP_NONE && (cpu->rflags & (FLAG_TF | FLAG_RF) || cpu->rflags & ~flags_before & FLAG_IF))
 		cpu->stop = STOP_EVENT;
@@ -36,16 +36,12 @@ static void far_direct_run(struct x86_vcpu *cpu, const struct insn *insn)
 
 static void far_indirect_run(struct x86_vcpu *cpu, const struct insn *insn)
 {
-	unsigned int size = insn->size;
-	uint8_t pointer[10];
-	uint64_t offset = 0;
+	uint64_t offset;
 	uint16_t selector;
 
 	insn_sync(cpu, insn);
-	if (!mem_read(cpu, insn, insn_linear(cpu, insn, size + 2, ACCESS_READ), pointer, size + 2))
+	if (!system_read_far_pointer(cpu, insn, insn->size, &offset, &selector))
 		return;
-	memcpy(&offset, pointer, size);
-	memcpy(&selector, pointer + size, 2);
 	far_transfer(cpu, insn, selector, offset);
 }
 
@@ -93,6 +89,7 @@ static void interrupt_return_run(struct x86_vcpu *cpu, const struct insn *insn)
 	insn_sync(cpu, insn);
 	if (!interrupt_return(cpu, insn->size, insn_end(cpu, insn)))
 		return;
+	cpu->resume_loaded = true;
 	transferred(cpu, flags);
 	if (cpu->nmi.masked && cpu->stop == STOP_NONE)
 		cpu->stop = STOP_EVENT;

@@ -180,6 +180,7 @@ static void task_load_registers(struct x86_vcpu *cpu, const struct layout *layou
 	unsigned int level;
 
 	flags_set(cpu, (flags & 0x3f7fd7) | 2 | (nested ? FLAG_NT : 0));
+	cpu->resume_loaded = true;
 	cpu->rip = field_get(layout, tss, layout->rip);
 	for (unsigned int i = 0; i < 8; i++) /* the upper halves are undefined after a switch to a 16-bit TSS */
 		cpu->gpr[i] = field_get(layout, tss, layout->gpr + i * layout->width);

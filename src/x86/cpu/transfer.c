@@ -329,12 +329,14 @@ bool far_return(struct x86_vcpu *cpu, unsigned int size, unsigned int release)
 	struct descriptor code;
 	unsigned int rpl;
 
-	if (!stack_pop(cpu, &stack, &rip, size) || !stack_pop(cpu, &stack, &selector, size))
+	/* Which of the two is read first shows when both fault: processors begin with CS. */
+	if (!stack_peek(cpu, &stack, 1, &selector, size) || !stack_peek(cpu, &stack, 0, &rip, size))
 		return false;
+	stack_release(&stack, 2 * size);
 	if (real_like(cpu)) {
 		if (!real_target(cpu, rip))
 			return false;
-		stack.sp = (stack.sp & ~stack.mask) | ((stack.sp + release) & stack.mask);
+		stack_release(&stack, release);
 		stack_commit(cpu, &stack, false);
 		segment_load_real(cpu, CS, (uint16_t)selector);
 		cpu->rip = rip;
@@ -344,7 +346,7 @@ bool far_return(struct x86_vcpu *cpu, unsigned int size, unsigned int release)
 	rpl = selector & 3;
 	if (!return_code(cpu, (uint16_t)selector, &code))
 		return false;
-	stack.sp = (stack.sp & ~stack.mask) | ((stack.sp + release) & stack.mask);
+	stack_release(&stack, release);
 	if (rpl > cpu->cpl) {
 		if (!stack_pop(cpu, &stack, &rsp, size) || !stack_pop(cpu, &stack, &ss_selector, size) ||
 		    !return_stack(cpu, (uint16_t)ss_selector, &code, rpl, &ss))
@@ -465,21 +467,22 @@ bool interrupt_return(struct x86_vcpu *cpu, unsigned int size, uint64_t next_rip
 			return false;
 		return task_switch(cpu, link, TASK_IRET, false, 0, next_rip);
 	}
-	if (!stack_pop(cpu, &stack, &rip, size) || !stack_pop(cpu, &stack, &selector, size) || !stack_pop(cpu, &stack, &flags, size))
+	/* In the order of processors, which shows when several fault: the flags first. */
+	if (!stack_peek(cpu, &stack, 2, &flags, size) || !stack_peek(cpu, &stack, 1, &selector, size) || !stack_peek(cpu, &stack, 0, &rip, size))
 		return false;
+	stack_release(&stack, 3 * size);
 	selector &= 0xffff;
 	if (size == 4 && flags & FLAG_VM && cpl == 0 && !(cpu->efer & EFER_LMA))
 		return return_vm86(cpu, &stack, rip, (uint16_t)selector, flags);
 	rpl = selector & 3;
+	outer = rpl > cpl;
+	/* In 64-bit mode SS:RSP is always popped; and before CS is looked at (SDM Vol. 2A, IRET). */
+	if ((outer || code64) && (!stack_peek(cpu, &stack, 1, &ss_selector, size) || !stack_peek(cpu, &stack, 0, &rsp, size)))
+		return false;
 	if (!return_code(cpu, (uint16_t)selector, &code))
 		return false;
-	outer = rpl > cpl;
-	/* In 64-bit mode SS:RSP is always popped. */
-	if (outer || code64) {
-		if (!stack_pop(cpu, &stack, &rsp, size) || !stack_pop(cpu, &stack, &ss_selector, size) ||
-		    !return_stack(cpu, (uint16_t)ss_selector, &code, rpl, &ss))
-			return false;
-	}
+	if ((outer || code64) && !return_stack(cpu, (uint16_t)ss_selector, &code, rpl, &ss))
+		return false;
 	if (!target_check(cpu, &code, rip) || !descriptor_set_accessed(cpu, &code))
 		return false;
 	return_flags(cpu, flags, size, cpl);
