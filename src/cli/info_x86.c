@@ -201,16 +201,18 @@ static struct kvm_msr_list *features_get(int system)
 
 static void feature_texts(int system, uint32_t index, char name[ANYKVM_REG_NAME_ROOM], char value[32])
 {
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry;
-	} msr = { .header.nmsrs = 1, .entry.index = index };
+	union {
+		struct kvm_msrs msrs;
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} one = { 0 };
 
 	if (anykvm_reg_name(KVM_X86_REG_MSR(index), name, ANYKVM_REG_NAME_ROOM))
 		snprintf(name, ANYKVM_REG_NAME_ROOM, "msr 0x%x", index);
+	one.msrs.nmsrs = 1;
+	one.msrs.entries[0].index = index;
 	/* The call's result is how many it read. */
-	if (anykvm_ioctl(system, KVM_GET_MSRS, &msr) == 1)
-		snprintf(value, 32, "0x%llx", (unsigned long long)msr.entry.data);
+	if (anykvm_ioctl(system, KVM_GET_MSRS, &one) == 1)
+		snprintf(value, 32, "0x%llx", (unsigned long long)one.msrs.entries[0].data);
 	else
 		strcpy(value, "-");
 }
