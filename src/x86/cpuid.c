@@ -25,7 +25,7 @@
 		   BIT(6) /* PAE */ | BIT(7) /* MCE */ | BIT(8) /* CX8 */ | BIT(9) /* APIC */ | BIT(11) /* SEP */ | BIT(12) /* MTRR */ | \
 		   BIT(13) /* PGE */ | BIT(14) /* MCA */ | BIT(15) /* CMOV */ | BIT(16) /* PAT */ | BIT(17) /* PSE-36 */ |           \
 		   BIT(19) /* CLFSH */ | BIT(23) /* MMX */ | BIT(24) /* FXSR */ | BIT(25) /* SSE */ | BIT(26) /* SSE2 */)
-#define LEAF7_EBX (BIT(0) /* FSGSBASE */ | BIT(7) /* SMEP */ | BIT(9) /* ERMS */ | BIT(20) /* SMAP */ | BIT(23) /* CLFLUSHOPT */)
+#define LEAF7_EBX (BIT(0) /* FSGSBASE */ | BIT(7) /* SMEP */ | BIT(9) /* ERMS */ | BIT(13) /* FCS and FDS are saved as zero */ | BIT(20) /* SMAP */ | BIT(23) /* CLFLUSHOPT */)
 #define LEAF7_ECX (BIT(2) /* UMIP */ | BIT(3) /* PKU */ | BIT(16) /* LA57 */)
 #define LEAF7_EDX BIT(4) /* FSRM */
 /* Leaf 0x80000001, besides what AMD repeats of leaf 1. */

@@ -59,10 +59,11 @@ void internal_error_emulation(struct x86_vcpu *cpu)
 void fetch_outside_raise(struct x86_vcpu *cpu, uint64_t gpa)
 {
 	(void)gpa;
-	/* Where KVM's emulator gives up, user code gets #UD, unless the program wants to hear of it. */
-	if (cpu->cpl != 0 && !x86_vm(cpu)->exit_on_emulation_failure) {
+	/* Where KVM's emulator gives up, the guest gets #UD, unless the program wants to hear of it; of the kernel's code it hears anyhow. */
+	if (!x86_vm(cpu)->exit_on_emulation_failure) {
 		exception_raise(cpu, VECTOR_UD, false, 0);
-		return;
+		if (cpu->cpl != 0)
+			return;
 	}
 	cpu->fetching_outside = true;
 	internal_error_emulation(cpu);

@@ -308,6 +308,9 @@ static bool make_invalid(struct generator *g)
 		for (uint32_t i = 10 + rng_below(&g->rng, 6); n < i; n++)
 			bytes[n] = segments[rng_below(&g->rng, sizeof(segments))];
 	encode_row(g, row_pick(g), bytes + n);
+	/* Some processors read SLDT's group's operand before they refuse the LOCK. */
+	if (n == 1 && memmem(bytes + n, 6, "\x0f\x00", 2))
+		return false;
 	/* LOCK MOV CR0 is AMD's MOV CR8. */
 	if (n == 1 && memmem(bytes + n, 4, "\x0f\x22", 2))
 		return false;
