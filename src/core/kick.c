@@ -69,15 +69,10 @@ void kick_call_enter(void)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
+/* Past libc, which does not unblock its own signals for others. */
 static void signals_let_in(uint64_t signals)
 {
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (int signal = 1; signal <= 64; signal++)
-		if (signals >> (signal - 1) & 1)
-			sigaddset(&set, signal);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &signals, NULL, sizeof signals);
 }
 
 /*

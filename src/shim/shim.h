@@ -36,5 +36,7 @@ void trace_init(void);
 /* libc's sigaction(), behind ours (signals.c). */
 int signal_action_real(int signal, const struct sigaction *action, struct sigaction *old);
 void signals_init(void);
+/* In a handler: the signal becomes pending again, and stays blocked from here on: the call's end lets it in, unless the program itself blocks it. */
+void signal_put_back(int signal, siginfo_t *info, void *context);
 
 #endif

@@ -49,12 +49,12 @@ void signals_init(void)
 	pthread_atfork(lock_take, lock_release, lock_release);
 }
 
-/* It becomes pending again, and stays blocked from here on: the call's end lets it in, unless the program itself blocks it. */
-static void signal_put_back(int signal, siginfo_t *info, void *context)
+void signal_put_back(int signal, siginfo_t *info, void *context)
 {
+	unsigned long *blocked = ((ucontext_t *)context)->uc_sigmask.__val; /* sigaddset() does not speak of libc's own signals */
 	int error = errno;
 
-	sigaddset(&((ucontext_t *)context)->uc_sigmask, signal);
+	blocked[0] |= 1ul << (signal - 1);
 	syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), signal, info);
 	errno = error;
 }

@@ -286,6 +286,33 @@ static int setup(void **state)
 	return 0;
 }
 
+static void *cancelled_main(void *vcpu)
+{
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	vcpu_run(*(int *)vcpu);
+	return NULL;
+}
+
+/* A thread that is cancelled in KVM_RUN leaves the vCPU and its VM to the others. */
+static void test_cancel(void **state)
+{
+	struct machine *m = *state;
+	struct kvm_regs regs;
+	pthread_t thread;
+	void *result;
+
+	for (int i = 0; i < 20; i++) {
+		machine_code(m, spin, sizeof(spin));
+		assert_int_equal(pthread_create(&thread, NULL, cancelled_main, &m->vcpu), 0);
+		usleep((useconds_t)(i * 200));
+		assert_int_equal(pthread_cancel(thread), 0);
+		assert_int_equal(pthread_join(thread, &result), 0);
+		assert_true(result == PTHREAD_CANCELED);
+		assert_int_equal(ioctl_error(m->vcpu, KVM_GET_REGS, &regs), 0);
+		assert_int_equal(regs.rip, MACHINE_CODE);
+	}
+}
+
 static int teardown(void **state)
 {
 	machine_close(*state);
@@ -306,6 +333,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_storm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vcpu_is_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_threads_run, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
