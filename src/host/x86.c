@@ -360,12 +360,24 @@ static int msrs_remember(struct host_vcpu *vcpu, struct x86_calls *calls, const 
 static const uint8_t order_before_msrs[] = { FAMILY_TSC_KHZ, FAMILY_SREGS, FAMILY_XCRS, FAMILY_XSAVE, FAMILY_DEBUGREGS };
 static const uint8_t order_after_msrs[] = { FAMILY_REGS, FAMILY_EVENTS, FAMILY_MP_STATE, FAMILY_TSC_OFFSET };
 
+/* Whether the kernel has these values already. KVM_SET_REGS does more than it says: see above. */
+static bool family_same(const struct host_vcpu *vcpu, const struct x86_calls *calls, uint32_t family)
+{
+	const uint8_t *now = (const uint8_t *)&calls->state, *before = (const uint8_t *)&calls->before;
+
+	if (family == FAMILY_REGS)
+		return false;
+	if (family == FAMILY_XSAVE)
+		return !memcmp(calls->xsave, calls->xsave_before, vcpu->xsave_size);
+	return !memcmp(now + family_places[family].at, before + family_places[family].at, family_places[family].size);
+}
+
 static int families_put(struct host_vcpu *vcpu, struct x86_calls *calls, const uint8_t *order, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		int error;
 
-		if (!(calls->state.changed >> order[i] & 1))
+		if (!(calls->state.changed >> order[i] & 1) || family_same(vcpu, calls, order[i]))
 			continue;
 		error = family_put(vcpu, &calls->state, order[i]);
 		if (error)
