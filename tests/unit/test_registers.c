@@ -3,6 +3,7 @@
  * any order. An ordinary KVM program but for MANY_REGS. With hardware KVM (`anykvm run --accel kvm`) the registers that it tells and does not
  * take back are left out, and what it does not have is skipped.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -261,6 +262,42 @@ static void assert_register(const struct whole *w, uint64_t id, const void *wher
 		assert_int_equal(value[i], 0xee);
 }
 
+/* Where a component of the XSAVE area begins: the software KVM's own place, or the processor's. */
+static uint32_t component_at(unsigned int component)
+{
+	unsigned int size, at = 0, ecx, edx;
+
+	if (!hardware())
+		return component == 2 ? 0x240 : component == 9 ? 0xa80 : 0;
+	return __get_cpuid_count(0xd, component, &size, &at, &ecx, &edx) ? at : 0;
+}
+
+#define VECTOR(class, size, n) ANYKVM_X86_REG(ANYKVM_X86_TYPE_VECTOR, KVM_REG_SIZE_##size, ANYKVM_X86_VECTOR_##class << 8 | (n))
+
+/* The registers that stand in pieces, and those of AVX-512 where there are any. */
+static void assert_components(const struct whole *w)
+{
+	const uint8_t *area = (const uint8_t *)&w->xsave;
+	uint8_t value[64];
+
+	for (uint32_t i = 0; i < 16; i++) {
+		memcpy(value, area + 160 + 16 * i, 16);
+		memcpy(value + 16, area + component_at(2) + 16 * i, 16);
+		assert_register(w, VECTOR(YMM, U256, i), value);
+		if (!listed(VECTOR(ZMM, U512, i)))
+			continue;
+		memcpy(value + 32, area + component_at(6) + 32 * i, 32);
+		assert_register(w, VECTOR(ZMM, U512, i), value);
+		assert_register(w, VECTOR(ZMM, U512, 16 + i), area + component_at(7) + 64 * i);
+		assert_register(w, VECTOR(YMM, U256, 16 + i), area + component_at(7) + 64 * i);
+		assert_register(w, VECTOR(XMM, U128, 16 + i), area + component_at(7) + 64 * i);
+		if (i < 8)
+			assert_register(w, VECTOR(K, U64, i), area + component_at(5) + 8 * i);
+	}
+	if (listed(ANYKVM_X86_REG(ANYKVM_X86_TYPE_XSAVE, KVM_REG_SIZE_U32, ANYKVM_X86_XSAVE_PKRU)))
+		assert_register(w, ANYKVM_X86_REG(ANYKVM_X86_TYPE_XSAVE, KVM_REG_SIZE_U32, ANYKVM_X86_XSAVE_PKRU), area + component_at(9));
+}
+
 static void test_reads_as_the_other_calls(void **state)
 {
 	static const uint8_t order[] = { 0, 2, 3, 1, 6, 7, 4, 5 }; /* rax rcx rdx rbx rsp rbp rsi rdi, in struct kvm_regs */
@@ -308,6 +345,7 @@ static void test_reads_as_the_other_calls(void **state)
 	}
 	for (uint32_t i = 0; i < 16; i++)
 		assert_register(&w, ANYKVM_X86_REG(ANYKVM_X86_TYPE_VECTOR, KVM_REG_SIZE_U128, ANYKVM_X86_VECTOR_XMM << 8 | i), (const uint8_t *)&w.xsave + 160 + 16 * i);
+	assert_components(&w);
 	assert_register(&w, ANYKVM_X86_REG(ANYKVM_X86_TYPE_XSAVE, KVM_REG_SIZE_U32, ANYKVM_X86_XSAVE_MXCSR), (const uint8_t *)&w.xsave + 24);
 	assert_register(&w, ANYKVM_X86_REG(ANYKVM_X86_TYPE_XSAVE, KVM_REG_SIZE_U32, ANYKVM_X86_XSAVE_MXCSR_MASK), (const uint8_t *)&w.xsave + 28);
 	assert_register(&w, ANYKVM_X86_REG(ANYKVM_X86_TYPE_XSAVE, KVM_REG_SIZE_U64, ANYKVM_X86_XSAVE_XSTATE_BV), (const uint8_t *)&w.xsave + 512);
