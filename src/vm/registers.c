@@ -4,6 +4,7 @@
 #include "vm/registers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,14 +39,17 @@ static void *room_take(struct register_room *room, size_t size)
 static __attribute__((cold)) int refuse(const struct register_batch *batch, int error)
 {
 	char name[ANYKVM_REG_NAME_ROOM];
+	const char *reason;
 	uint64_t id;
 
 	if (batch->at >= batch->count)
 		return error;
 	id = batch->regs[batch->at].id;
 	if (anykvm_reg_name(id, name, sizeof name))
-		why_prefix("0x%llx: ", (unsigned long long)id);
-	else
+		snprintf(name, sizeof name, "0x%llx", (unsigned long long)id);
+	/* Where a register has a call of its own, that has named it already. */
+	reason = why_get();
+	if (!reason || strncmp(reason, name, strlen(name)))
 		why_prefix("%s: ", name);
 	if (batch->count > 1)
 		why_prefix("reg[%u] ", batch->at);
