@@ -4,7 +4,7 @@ BUILD ?= build
 MESON_FLAGS ?=
 PREFIX ?= /usr/local
 
-.PHONY: all deps build run test test-sanitize test-upstream test-cross bench fuzz install clean
+.PHONY: all deps build run test test-sanitize test-threads test-upstream test-cross bench fuzz install clean
 
 all: build
 
@@ -27,6 +27,11 @@ test: build
 test-sanitize:
 	@ASAN_OPTIONS=verify_asan_link_order=0:$$ASAN_OPTIONS $(MAKE) --no-print-directory test BUILD=build-sanitize MESON_FLAGS='--buildtype=debugoptimized -Db_sanitize=address,undefined'
 
+# Threads against each other, under ThreadSanitizer.
+test-threads:
+	@$(MAKE) --no-print-directory build BUILD=build-threads MESON_FLAGS='--buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false'
+	@./scripts/run-tests build-threads threads
+
 # Linux's own KVM selftests, unmodified, from Debian's linux-source package.
 test-upstream: build
 	@./tests/upstream/run $(BUILD)
@@ -45,4 +50,4 @@ install: build
 	meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf build build-sanitize build-clang build-cross build-fuzz
+	rm -rf build build-sanitize build-threads build-clang build-cross build-fuzz

@@ -22,7 +22,7 @@ struct kernel_action {
 	uint64_t mask;
 };
 
-static void (*handler_behind)(int, siginfo_t *, void *);
+static void (*_Atomic handler_behind)(int, siginfo_t *, void *);
 
 static void cancel_handle(int signal, siginfo_t *info, void *context)
 {
