@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@ static void cancel_handle(int signal, siginfo_t *info, void *context)
 	if (kick_signal_hold(signal))
 		signal_put_back(signal, info, context);
 	else
-		handler_behind(signal, info, context);
+		atomic_load(&handler_behind)(signal, info, context);
 }
 
 static void *sleeper(void *unused)
