@@ -99,6 +99,19 @@ int anykvm_value_print(const void *value, size_t size, char *text, size_t room);
  */
 int anykvm_value_parse(const char *text, void *value, size_t size);
 
+/**
+ * A value in the words of the register's fields: "PE ET NE PG" of cr0; several bits as NAME=NUMBER; fields of 0 are left out. Of x86's
+ * whole segments and events the parts of their structures.
+ *
+ * @param value  the register's anykvm_reg_size(id) bytes.
+ * @param text   receives it; 512 bytes suffice.
+ * @return 0, -ENOENT (no fields are known of it; text is ""), -ENOSPC.
+ */
+int anykvm_reg_explain(uint64_t id, const void *value, char *text, size_t room);
+
+/** How two values differ, in the same words: "PG 0 -> 1, WP 1 -> 0". Result as of anykvm_reg_explain(). */
+int anykvm_reg_explain_difference(uint64_t id, const void *a, const void *b, char *text, size_t room);
+
 #ifdef __cplusplus
 }
 #endif

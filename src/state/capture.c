@@ -1,0 +1,142 @@
+/*
+ * Capture: a vCPU's registers in as few calls as there are, and its parts.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "anykvm/kvm.h"
+#include "state/state.h"
+
+/* In one call. */
+#define MOST (KVM_MANY_REGS_MAX_SIZE / sizeof(struct kvm_one_reg))
+
+int state_regs_get(int vcpu, const struct state_unit *unit)
+{
+	struct kvm_one_reg regs[MOST];
+
+	for (size_t first = 0, some; first < unit->reg_count; first += some) {
+		some = unit->reg_count - first < MOST ? unit->reg_count - first : MOST;
+		for (size_t i = 0; i < some; i++)
+			regs[i] = (struct kvm_one_reg){ unit->regs[first + i].id, (uintptr_t)unit->regs[first + i].value };
+		if (anykvm_regs_get(vcpu, regs, some))
+			return -errno;
+	}
+	return 0;
+}
+
+/* Which registers there are, into the unit. */
+static int regs_find(const struct state_arch *arch, int vcpu, struct state_unit *unit)
+{
+	int listed = anykvm_reg_list(vcpu, NULL, 0), error;
+	uint64_t *ids;
+	size_t count = 0;
+
+	if (listed < 0)
+		return -errno;
+	ids = calloc((size_t)listed + 1, sizeof *ids);
+	if (!ids)
+		return -ENOMEM;
+	if (anykvm_reg_list(vcpu, ids, (size_t)listed) != listed) {
+		free(ids);
+		return -EBUSY; /* it changes meanwhile */
+	}
+	for (int i = 0; i < listed; i++)
+		if (arch->reg_wanted(ids[i]))
+			ids[count++] = ids[i];
+	error = state_unit_regs(unit, ids, count);
+	free(ids);
+	return error;
+}
+
+static void origin_tell(struct anykvm_state *state, int fd)
+{
+	struct utsname name;
+
+	if (!uname(&name))
+		snprintf(state->origin, sizeof state->origin, "%s KVM, %s %s, %s", anykvm_accel(fd) == ANYKVM_ACCEL_KVM ? "hardware" : "software",
+			 name.sysname, name.release, name.machine);
+}
+
+static int state_fill(struct anykvm_state *state, const struct state_arch *arch, int vm, const int *vcpus)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < state->vcpu_count && !error; i++) {
+		error = regs_find(arch, vcpus[i], &state->vcpus[i]);
+		if (!error)
+			error = state_regs_get(vcpus[i], &state->vcpus[i]);
+		if (!error)
+			error = arch->vcpu_parts_get(vcpus[i], &state->vcpus[i]);
+	}
+	if (!error && vm >= 0)
+		error = arch->vm_parts_get(vm, &state->vm);
+	return error;
+}
+
+PUBLIC struct anykvm_state *anykvm_state_capture(int vm, const int *vcpus, size_t count)
+{
+	int fd = count ? vcpus[0] : vm, error;
+	const struct state_arch *arch = state_arch_find(anykvm_arch(fd));
+	struct anykvm_state *state;
+
+	if (!arch || count > STATE_VCPUS_MAX) {
+		if (arch)
+			state_fail(-EINVAL, "%zu vCPUs are more than a state has", count);
+		else if (anykvm_arch(fd))
+			state_fail(-ENOTSUP, "there are no states of that architecture here");
+		return NULL;
+	}
+	state = state_new(arch->arch, count);
+	if (!state)
+		return NULL;
+	origin_tell(state, fd);
+	error = state_fill(state, arch, vm, vcpus);
+	if (!error)
+		return state;
+	anykvm_state_free(state);
+	errno = -error;
+	return NULL;
+}
+
+/* The parts' new bytes into where the old ones are. */
+static int parts_again(int fd, struct state_unit *unit, int (*get)(int, struct state_unit *))
+{
+	struct state_unit old = *unit;
+	int error;
+
+	unit->part_count = 0;
+	error = get(fd, unit);
+	if (error) {
+		for (size_t i = 0; i < unit->part_count; i++)
+			free(unit->parts[i].bytes);
+		memcpy(unit->parts, old.parts, sizeof old.parts);
+		unit->part_count = old.part_count;
+		return error;
+	}
+	for (size_t i = 0; i < old.part_count; i++)
+		free(old.parts[i].bytes);
+	return 0;
+}
+
+PUBLIC int anykvm_state_recapture(struct anykvm_state *state, int vm, const int *vcpus, size_t count)
+{
+	const struct state_arch *arch = state_arch_find(state->arch);
+	int error = 0;
+
+	if (count != state->vcpu_count)
+		return state_fail(-EINVAL, "the state has %zu vCPUs, not %zu", state->vcpu_count, count);
+	for (size_t i = 0; i < count && !error; i++) {
+		error = state_regs_get(vcpus[i], &state->vcpus[i]);
+		if (!error)
+			error = parts_again(vcpus[i], &state->vcpus[i], arch->vcpu_parts_get);
+	}
+	if (!error && vm >= 0)
+		error = parts_again(vm, &state->vm, arch->vm_parts_get);
+	if (!error)
+		return 0;
+	errno = -error;
+	return -1;
+}
