@@ -15,8 +15,8 @@
 
 #define NOTE_OWNER "ANYKVM"
 
-/* The notes' types, in the file's order. Numbers are in the host's byte order, which ELF's header tells. */
-enum { NOTE_STATE = 1, NOTE_REGS, NOTE_PART, NOTE_MEMORY, NOTE_SUM };
+/* The notes' types, in the file's order, far from those that readelf has names for. Numbers are in the host's byte order, which ELF's header tells. */
+enum { NOTE_STATE = 0x4b564d01, NOTE_REGS, NOTE_PART, NOTE_MEMORY, NOTE_SUM };
 
 struct note_state {
 	uint32_t version, vcpus;
