@@ -14,6 +14,7 @@ static const struct {
 	{ "run", command_run_main, "run an unmodified KVM program on the software KVM" },
 	{ "info", command_info_main, "show what a KVM has: capabilities, registers by name" },
 	{ "regs", command_regs_main, "say what register ids are called, and what the ids of names are" },
+	{ "restore", command_restore_main, "let a saved state go on, on any KVM" },
 	{ "show", command_show_main, "show the state in a file, registers by name" },
 	{ "diff", command_diff_main, "show what differs between two states" },
 	{ "check", command_check_main, "would a state restore, and if not, which register and why" },
