@@ -55,7 +55,7 @@ static void kernel_ask(struct host_vcpu *vcpu, struct calls *calls)
 	uint64_t nothing = 0;
 
 	if (calls->kernel == KERNEL_UNKNOWN)
-		calls->kernel = kernel(vcpu->fd, KVM_GET_MANY_REGS, &nothing) ? KERNEL_HAS_ONE : KERNEL_HAS_MANY;
+		calls->kernel = vcpu_kernel(vcpu, KVM_GET_MANY_REGS, &nothing) ? KERNEL_HAS_ONE : KERNEL_HAS_MANY;
 }
 
 static struct calls *calls_get(struct host_vcpu *vcpu, uint32_t count)
@@ -119,7 +119,7 @@ static int one_move(struct host_vcpu *vcpu, unsigned int cmd, uint64_t id, const
 {
 	const struct kvm_one_reg reg = { .id = id, .addr = (uint64_t)value };
 
-	return (int)kernel(vcpu->fd, cmd, &reg);
+	return (int)vcpu_kernel(vcpu, cmd, &reg);
 }
 
 static int values_ask(struct host_vcpu *vcpu, struct calls *calls, const struct register_batch *batch, uint8_t *values, uint32_t *at)
@@ -130,7 +130,7 @@ static int values_ask(struct host_vcpu *vcpu, struct calls *calls, const struct 
 		calls->many->n = batch->count;
 		for (uint32_t i = 0; i < batch->count; i++)
 			calls->many->reg[i] = (struct kvm_one_reg){ batch->regs[i].id, (uint64_t)(values + i * (size_t)REGISTER_SIZE_MAX) };
-		if (!kernel(vcpu->fd, KVM_GET_MANY_REGS, calls->many))
+		if (!vcpu_kernel(vcpu, KVM_GET_MANY_REGS, calls->many))
 			return 0;
 		/* One by one says which of them it was. */
 	}
@@ -227,7 +227,7 @@ static uint32_t registers_list_ids(void *self, uint64_t *ids)
 	if (!list)
 		return 0;
 	list->n = REGISTER_LIST_MAX;
-	if (!kernel(vcpu->fd, KVM_GET_REG_LIST, list) && list->n <= REGISTER_LIST_MAX) {
+	if (!vcpu_kernel(vcpu, KVM_GET_REG_LIST, list) && list->n <= REGISTER_LIST_MAX) {
 		count = (uint32_t)list->n;
 		memcpy(ids, list->reg, count * sizeof *ids);
 	}

@@ -133,16 +133,19 @@ static long fd_take(int fd, struct object *object)
 }
 
 /* What the VM says of the XSAVE area's size may change up to its first vCPU. */
-static uint32_t xsave_size(int vm_fd)
+static uint32_t xsave_size_least(long size)
 {
 #if defined(__x86_64__)
-	long size = host_kernel(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
-
 	return size > (long)sizeof(struct kvm_xsave) ? (uint32_t)size : sizeof(struct kvm_xsave);
 #else
-	(void)vm_fd;
+	(void)size;
 	return 0;
 #endif
+}
+
+static uint32_t xsave_size(int vm_fd)
+{
+	return xsave_size_least(host_kernel(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2));
 }
 
 static long vcpu_take(struct host_vm *vm, int vm_fd, int fd)
@@ -203,6 +206,53 @@ static long vm_take(struct host_system *system, int fd)
 	object_init(&vm->object, &vm_ops);
 	vm->system = (struct host_system *)object_get(&system->object);
 	return fd_take(fd, &vm->object);
+}
+
+/* ---- vCPUs and VMs in another process. ---- */
+
+static long remote_pass(struct object *object, int fd, unsigned int cmd, unsigned long arg)
+{
+	struct host_vcpu *vcpu = (struct host_vcpu *)object;
+	long result;
+
+	(void)fd;
+	pthread_mutex_lock(&vcpu->lock);
+	result = vcpu->remote->begin(vcpu->remote);
+	if (!result) {
+		if (vcpu->remote->vcpu && made_up(cmd))
+			result = vcpu_registers(vcpu, cmd, arg);
+		else
+			result = vcpu->remote->call(vcpu->remote, cmd, (void *)arg);
+		vcpu->remote->end(vcpu->remote);
+	}
+	pthread_mutex_unlock(&vcpu->lock);
+	return result;
+}
+
+static const struct object_ops remote_ops = { .kind = "live", .arch = HOST_ARCH, .pass = remote_pass, .release = vcpu_release_object };
+
+int host_remote_open(int system, const struct host_remote *remote)
+{
+	struct object *object = fd_object(system);
+	struct host_vm *vm = calloc(1, sizeof *vm);
+	struct host_vcpu *vcpu = calloc(1, sizeof *vcpu);
+	int fd = object && vm && vcpu ? fd_new_plain("anykvm-live") : -ENOMEM;
+
+	if (fd < 0) {
+		if (object)
+			object_put(object);
+		free(vm);
+		free(vcpu);
+		return fd;
+	}
+	object_init(&vm->object, &vm_ops);
+	vm->system = (struct host_system *)object;
+	object_init(&vcpu->object, &remote_ops);
+	vcpu->vm = vm;
+	vcpu->remote = remote;
+	vcpu->xsave_size = xsave_size_least(remote->xsave_size);
+	pthread_mutex_init(&vcpu->lock, NULL);
+	return (int)fd_take(fd, &vcpu->object);
 }
 
 /* ---- /dev/kvm. ---- */

@@ -9,6 +9,7 @@
 
 #include "anykvm/kvm.h"
 #include "core/object.h"
+#include "host/host.h"
 #include "vm/registers.h"
 
 /* A system call, past the libc that the preload face stands in front of: a value >= 0 or -errno. Tests put a kernel of their own here. */
@@ -47,9 +48,16 @@ struct host_vcpu {
 	/* Of the calls made up here, one at a time; the kernel's own have its lock. Not held during KVM_RUN. */
 	pthread_mutex_t lock;
 	int fd; /* the descriptor of the call that holds the lock */
+	const struct host_remote *remote; /* it is in another process; NULL: here */
 	struct register_room room;
 	void *plan; /* the architecture's, made when first needed */
 };
+
+/* One of KVM's calls on a vCPU, wherever it is. */
+static inline long vcpu_kernel(struct host_vcpu *vcpu, unsigned int cmd, const void *argument)
+{
+	return vcpu->remote ? vcpu->remote->call(vcpu->remote, cmd, (void *)argument) : kernel(vcpu->fd, cmd, argument);
+}
 
 /* The guests' architecture is the machine's. */
 #if defined(__x86_64__)

@@ -74,7 +74,7 @@ static int offset_move(struct host_vcpu *vcpu, unsigned int cmd, uint64_t *offse
 {
 	struct kvm_device_attr attribute = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uint64_t)offset };
 
-	return (int)kernel(vcpu->fd, cmd, &attribute);
+	return (int)vcpu_kernel(vcpu, cmd, &attribute);
 }
 
 static int sregs_fetch(struct host_vcpu *vcpu, struct x86_state *state)
@@ -83,8 +83,8 @@ static int sregs_fetch(struct host_vcpu *vcpu, struct x86_state *state)
 	long error;
 
 	if (vcpu->vm->system->sregs2)
-		return (int)kernel(vcpu->fd, KVM_GET_SREGS2, &state->sregs);
-	error = kernel(vcpu->fd, KVM_GET_SREGS, &sregs);
+		return (int)vcpu_kernel(vcpu, KVM_GET_SREGS2, &state->sregs);
+	error = vcpu_kernel(vcpu, KVM_GET_SREGS, &sregs);
 	memset(&state->sregs, 0, sizeof state->sregs);
 	memcpy(&state->sregs, &sregs, offsetof(struct kvm_sregs, interrupt_bitmap)); /* they begin alike */
 	return (int)error;
@@ -96,11 +96,11 @@ static int sregs_put(struct host_vcpu *vcpu, const struct x86_state *state)
 	long error;
 
 	if (vcpu->vm->system->sregs2)
-		return (int)kernel(vcpu->fd, KVM_SET_SREGS2, &state->sregs);
+		return (int)vcpu_kernel(vcpu, KVM_SET_SREGS2, &state->sregs);
 	/* The interrupt under way stands there too, and stays. */
-	error = kernel(vcpu->fd, KVM_GET_SREGS, &sregs);
+	error = vcpu_kernel(vcpu, KVM_GET_SREGS, &sregs);
 	memcpy(&sregs, &state->sregs, offsetof(struct kvm_sregs, interrupt_bitmap));
-	return error ? (int)error : (int)kernel(vcpu->fd, KVM_SET_SREGS, &sregs);
+	return error ? (int)error : (int)vcpu_kernel(vcpu, KVM_SET_SREGS, &sregs);
 }
 
 /* What the last exit showed: the program may write there, but tells so in kvm_dirty_regs. */
@@ -130,16 +130,16 @@ static int family_ask(struct host_vcpu *vcpu, struct x86_state *state, uint32_t 
 	long value;
 
 	switch (family) {
-	case FAMILY_REGS: return (int)kernel(vcpu->fd, KVM_GET_REGS, &state->regs);
+	case FAMILY_REGS: return (int)vcpu_kernel(vcpu, KVM_GET_REGS, &state->regs);
 	case FAMILY_SREGS: return sregs_fetch(vcpu, state);
-	case FAMILY_DEBUGREGS: return (int)kernel(vcpu->fd, KVM_GET_DEBUGREGS, &state->debugregs);
-	case FAMILY_XCRS: return (int)kernel(vcpu->fd, KVM_GET_XCRS, &state->xcrs);
-	case FAMILY_XSAVE: return (int)kernel(vcpu->fd, vcpu->xsave_size > sizeof(struct kvm_xsave) ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, state->xsave);
-	case FAMILY_EVENTS: return (int)kernel(vcpu->fd, KVM_GET_VCPU_EVENTS, &state->events);
-	case FAMILY_MP_STATE: return (int)kernel(vcpu->fd, KVM_GET_MP_STATE, &state->mp_state);
+	case FAMILY_DEBUGREGS: return (int)vcpu_kernel(vcpu, KVM_GET_DEBUGREGS, &state->debugregs);
+	case FAMILY_XCRS: return (int)vcpu_kernel(vcpu, KVM_GET_XCRS, &state->xcrs);
+	case FAMILY_XSAVE: return (int)vcpu_kernel(vcpu, vcpu->xsave_size > sizeof(struct kvm_xsave) ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, state->xsave);
+	case FAMILY_EVENTS: return (int)vcpu_kernel(vcpu, KVM_GET_VCPU_EVENTS, &state->events);
+	case FAMILY_MP_STATE: return (int)vcpu_kernel(vcpu, KVM_GET_MP_STATE, &state->mp_state);
 	case FAMILY_TSC_OFFSET: return offset_move(vcpu, KVM_GET_DEVICE_ATTR, &state->tsc_offset);
 	default:
-		value = kernel(vcpu->fd, KVM_GET_TSC_KHZ, NULL);
+		value = vcpu_kernel(vcpu, KVM_GET_TSC_KHZ, NULL);
 		state->tsc_khz = (uint32_t)value;
 		return value < 0 ? (int)value : 0;
 	}
@@ -158,15 +158,15 @@ static int family_fetch(struct host_vcpu *vcpu, struct x86_state *state, uint32_
 static int family_put(struct host_vcpu *vcpu, struct x86_state *state, uint32_t family)
 {
 	switch (family) {
-	case FAMILY_REGS: return (int)kernel(vcpu->fd, KVM_SET_REGS, &state->regs);
+	case FAMILY_REGS: return (int)vcpu_kernel(vcpu, KVM_SET_REGS, &state->regs);
 	case FAMILY_SREGS: return sregs_put(vcpu, state);
-	case FAMILY_DEBUGREGS: return (int)kernel(vcpu->fd, KVM_SET_DEBUGREGS, &state->debugregs);
-	case FAMILY_XCRS: return (int)kernel(vcpu->fd, KVM_SET_XCRS, &state->xcrs);
-	case FAMILY_XSAVE: return (int)kernel(vcpu->fd, KVM_SET_XSAVE, state->xsave);
-	case FAMILY_EVENTS: return (int)kernel(vcpu->fd, KVM_SET_VCPU_EVENTS, &state->events);
-	case FAMILY_MP_STATE: return (int)kernel(vcpu->fd, KVM_SET_MP_STATE, &state->mp_state);
+	case FAMILY_DEBUGREGS: return (int)vcpu_kernel(vcpu, KVM_SET_DEBUGREGS, &state->debugregs);
+	case FAMILY_XCRS: return (int)vcpu_kernel(vcpu, KVM_SET_XCRS, &state->xcrs);
+	case FAMILY_XSAVE: return (int)vcpu_kernel(vcpu, KVM_SET_XSAVE, state->xsave);
+	case FAMILY_EVENTS: return (int)vcpu_kernel(vcpu, KVM_SET_VCPU_EVENTS, &state->events);
+	case FAMILY_MP_STATE: return (int)vcpu_kernel(vcpu, KVM_SET_MP_STATE, &state->mp_state);
 	case FAMILY_TSC_OFFSET: return offset_move(vcpu, KVM_SET_DEVICE_ATTR, &state->tsc_offset);
-	default: return (int)host_kernel(vcpu->fd, KVM_SET_TSC_KHZ, state->tsc_khz);
+	default: return (int)vcpu_kernel(vcpu, KVM_SET_TSC_KHZ, (const void *)(uintptr_t)state->tsc_khz);
 	}
 }
 
@@ -194,7 +194,7 @@ static int msrs_read(struct host_vcpu *vcpu, struct x86_calls *calls, struct x86
 		calls->msrs.header.nmsrs = count;
 		for (uint32_t i = 0; i < count; i++)
 			calls->msrs.entries[i] = (struct kvm_msr_entry){ .index = (uint32_t)msrs[i].id };
-		done = kernel(vcpu->fd, KVM_GET_MSRS, &calls->msrs);
+		done = vcpu_kernel(vcpu, KVM_GET_MSRS, &calls->msrs);
 		for (uint32_t i = 0; i < count; i++)
 			msrs[i].value = calls->msrs.entries[i].data;
 		if (done == count)
@@ -210,7 +210,7 @@ static int kvms_read(struct host_vcpu *vcpu, struct x86_plan *plan, struct regis
 {
 	for (uint32_t i = 0; i < plan->kvm_count; i++) {
 		struct kvm_one_reg reg = { .id = plan->kvms[i].id, .addr = (uint64_t)&plan->kvms[i].value };
-		long error = vcpu->vm->system->one_reg ? kernel(vcpu->fd, KVM_GET_ONE_REG, &reg) : -EINVAL;
+		long error = vcpu->vm->system->one_reg ? vcpu_kernel(vcpu, KVM_GET_ONE_REG, &reg) : -EINVAL;
 
 		batch->at = plan->kvms[i].at;
 		if (error)
@@ -303,7 +303,7 @@ static long msrs_put(struct host_vcpu *vcpu, struct x86_calls *calls, const stru
 		calls->msrs.header.nmsrs = some;
 		for (uint32_t i = 0; i < some; i++)
 			calls->msrs.entries[i] = (struct kvm_msr_entry){ .index = msrs[first + i].index, .data = msrs[first + i].value };
-		done = kernel(vcpu->fd, KVM_SET_MSRS, &calls->msrs);
+		done = vcpu_kernel(vcpu, KVM_SET_MSRS, &calls->msrs);
 		if (done != some)
 			return done < 0 ? done : (long)first + done;
 	}
@@ -347,7 +347,7 @@ static int msrs_remember(struct host_vcpu *vcpu, struct x86_calls *calls, const 
 		calls->msrs.header.nmsrs = some;
 		for (uint32_t i = 0; i < some; i++)
 			calls->msrs.entries[i] = (struct kvm_msr_entry){ .index = set->msrs[first + i].index };
-		done = kernel(vcpu->fd, KVM_GET_MSRS, &calls->msrs);
+		done = vcpu_kernel(vcpu, KVM_GET_MSRS, &calls->msrs);
 		if (done != some)
 			return done < 0 ? (int)done : why(-EINVAL, "msr 0x%x: the kernel has no such MSR", set->msrs[first + (uint32_t)done].index);
 		for (uint32_t i = 0; i < some; i++)
@@ -419,7 +419,7 @@ static void calls_undo(struct host_vcpu *vcpu, struct x86_calls *calls, const st
 static int kvm_put(struct host_vcpu *vcpu, const struct register_entry *entry)
 {
 	struct kvm_one_reg reg = { .id = entry->id, .addr = (uint64_t)entry->value };
-	long error = vcpu->vm->system->one_reg ? kernel(vcpu->fd, KVM_SET_ONE_REG, &reg) : -EINVAL;
+	long error = vcpu->vm->system->one_reg ? vcpu_kernel(vcpu, KVM_SET_ONE_REG, &reg) : -EINVAL;
 
 	return error ? why((int)error, "the kernel refuses it") : 0;
 }
@@ -477,7 +477,7 @@ static uint32_t msrs_list(struct host_vcpu *vcpu, struct x86_calls *calls, uint6
 		calls->msrs.header.nmsrs = some;
 		for (uint32_t k = 0; k < some; k++)
 			calls->msrs.entries[k] = (struct kvm_msr_entry){ .index = system->msrs[i + k] };
-		done = kernel(vcpu->fd, KVM_GET_MSRS, &calls->msrs);
+		done = vcpu_kernel(vcpu, KVM_GET_MSRS, &calls->msrs);
 		for (long k = 0; k < done; k++, found++)
 			if (ids)
 				ids[found] = KVM_X86_REG_MSR(system->msrs[i + (uint32_t)k]);
@@ -493,7 +493,7 @@ static uint32_t kvms_list(struct host_vcpu *vcpu, uint64_t *ids)
 		uint64_t n, id[64];
 	} list = { .n = 64 };
 
-	if (!vcpu->vm->system->one_reg || kernel(vcpu->fd, KVM_GET_REG_LIST, &list) || list.n > 64)
+	if (!vcpu->vm->system->one_reg || vcpu_kernel(vcpu, KVM_GET_REG_LIST, &list) || list.n > 64)
 		return 0;
 	if (ids)
 		memcpy(ids, list.id, list.n * sizeof *ids);
