@@ -13,6 +13,7 @@ typedef int command_fn(int argc, char **argv);
 command_fn command_run_main;  /* run.c */
 command_fn command_info_main; /* info.c */
 command_fn command_regs_main; /* regs.c */
+command_fn command_list_main, command_save_main; /* live.c */
 command_fn command_restore_main; /* restore.c */
 command_fn command_show_main; /* show.c */
 command_fn command_diff_main; /* diff.c */

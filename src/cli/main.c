@@ -13,7 +13,9 @@ static const struct {
 } commands[] = {
 	{ "run", command_run_main, "run an unmodified KVM program on the software KVM" },
 	{ "info", command_info_main, "show what a KVM has: capabilities, registers by name" },
-	{ "regs", command_regs_main, "say what register ids are called, and what the ids of names are" },
+	{ "regs", command_regs_main, "names and ids of registers; the registers of a VM that runs" },
+	{ "list", command_list_main, "list the VMs that run on this machine's KVM" },
+	{ "save", command_save_main, "save the state of a VM that runs" },
 	{ "restore", command_restore_main, "let a saved state go on, on any KVM" },
 	{ "show", command_show_main, "show the state in a file, registers by name" },
 	{ "diff", command_diff_main, "show what differs between two states" },

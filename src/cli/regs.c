@@ -15,17 +15,22 @@
 #include "anykvm/kvm.h"
 #include "anykvm/reg.h"
 #include "cli/command.h"
+#include "cli/live.h"
 
 struct arguments {
 	uint64_t arch; /* 0: none was asked for */
 	bool json;
 	char **registers;
 	int count;
+	struct live_regs live; /* of a VM that runs; pid 0: none */
 };
 
 static const struct argp_option options[] = {
 	{ "arch", 'A', "ARCH", 0, "Whose registers: x86, arm64, arm, riscv, ppc, s390, mips, loongarch", 0 },
 	{ "json", 'j', NULL, 0, "JSON", 0 },
+	{ "pid", 'p', "PID", 0, "The registers of the VM that this process runs: NAME shows, NAME=VALUE sets", 1 },
+	{ "vcpu", 'c', "N", 0, "With --pid: this vCPU only", 1 },
+	{ "verbose", 'v', NULL, 0, "With --pid: say how long the VM stood still", 1 },
 	{ 0 },
 };
 
@@ -42,6 +47,19 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case 'j':
 		arguments->json = true;
 		return 0;
+	case 'p':
+		arguments->live.pid = (pid_t)atoi(value);
+		if (arguments->live.pid <= 0)
+			argp_error(state, "--pid %s: a process id", value);
+		return 0;
+	case 'c':
+		arguments->live.vcpu = atoi(value);
+		if (arguments->live.vcpu < 0 || !isdigit((unsigned char)*value))
+			argp_error(state, "--vcpu %s: a number", value);
+		return 0;
+	case 'v':
+		arguments->live.verbose = true;
+		return 0;
 	case ARGP_KEY_ARGS:
 		arguments->registers = state->argv + state->next;
 		arguments->count = state->argc - state->next;
@@ -52,7 +70,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 }
 
 static const struct argp argp = {
-	options, parse, "[ID|NAME|PATTERN...]",
+	options, parse, "[ID|NAME|PATTERN...]\n--pid PID [NAME|PATTERN|NAME=VALUE...]",
 	"Says of ids of KVM_GET_ONE_REG what they are called and what their fields are, and of names what their ids are; no VM is needed. With no "
 	"argument: all named registers of an architecture. A PATTERN has * or ? in it."
 	"\vEach line: id, name, bits, fields. An id carries its architecture. A name is looked for on --arch; without that on this machine, "
@@ -215,7 +233,7 @@ static bool find(uint64_t wanted, const char *text, struct found *found)
 
 int command_regs_main(int argc, char **argv)
 {
-	struct arguments arguments = { 0 };
+	struct arguments arguments = { .live.vcpu = -1 };
 	struct found found = { 0 };
 	char name[] = "anykvm regs";
 	int status = 0;
@@ -223,6 +241,12 @@ int command_regs_main(int argc, char **argv)
 	argv[0] = name;
 	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	if (arguments.live.pid) {
+		arguments.live.registers = arguments.registers;
+		arguments.live.count = arguments.count;
+		arguments.live.json = arguments.json;
+		return live_regs_main(&arguments.live);
+	}
 	for (int i = 0; i < arguments.count; i++)
 		if (!find(arguments.arch, arguments.registers[i], &found))
 			status = 1;

@@ -108,24 +108,49 @@ static double seconds_now(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* The thread's next stop: its status, or -errno (-ESRCH: it has ended; -ETIMEDOUT). */
+/* Whether a thread sleeps where no signal wakes it. */
+static bool uninterruptible(pid_t tid)
+{
+	char path[64], line[512], *rest = NULL;
+	FILE *from;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", tid);
+	from = fopen(path, "re");
+	if (from && fgets(line, sizeof line, from))
+		rest = strrchr(line, ')');
+	if (from)
+		fclose(from);
+	return rest && rest[1] == ' ' && rest[2] == 'D';
+}
+
+/* The thread's next stop, however long that takes: its status, or -ESRCH: it has ended. */
 static int stop_wait(pid_t tid)
+{
+	int status;
+	pid_t result;
+
+	do {
+		result = waitpid(tid, &status, __WALL);
+	} while (result < 0 && errno == EINTR);
+	return result == tid && WIFSTOPPED(status) ? status : -ESRCH;
+}
+
+/* The same for a thread that has just been interrupted, with an end for those that cannot be: -EBUSY. */
+static int first_stop_wait(pid_t tid)
 {
 	double until = seconds_now() + STOP_SECONDS;
 	int status;
 
-	for (unsigned int spins = 0;; spins++) {
+	while (uninterruptible(tid)) {
 		pid_t result = waitpid(tid, &status, __WALL | WNOHANG);
 
-		if (result == tid)
-			return WIFSTOPPED(status) ? status : -ESRCH;
-		if (result < 0 && errno != EINTR)
-			return -ESRCH;
+		if (result)
+			return result == tid && WIFSTOPPED(status) ? status : -ESRCH;
 		if (seconds_now() > until)
-			return -ETIMEDOUT;
-		if (spins > 200)
-			usleep(50);
+			return -EBUSY;
+		usleep(1000);
 	}
+	return stop_wait(tid);
 }
 
 /*
@@ -143,7 +168,7 @@ static int thread_stop(pid_t tid)
 	}
 	result = ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) ? -errno : 0;
 	while (!result) {
-		status = stop_wait(tid);
+		status = first_stop_wait(tid);
 		if (status == -ESRCH)
 			return -ESRCH;
 		if (status < 0) {
@@ -426,7 +451,7 @@ static long thread_syscall(struct tracee *tracee, struct tracee_thread *thread, 
 	if (status >= 0)
 		status = syscall_stop(thread->tid);
 	if (status < 0 || ptrace(PTRACE_GETREGS, thread->tid, NULL, &regs)) {
-		*trouble = why(status < 0 ? status : -errno, "thread %d %s", thread->tid, status == -ETIMEDOUT ? "does not come back from the call" : "has ended");
+		*trouble = why(status < 0 ? status : -errno, "thread %d has ended", thread->tid);
 		return 0;
 	}
 	if (regs.rip != tracee->syscall_ret + 2) {
