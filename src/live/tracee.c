@@ -350,6 +350,32 @@ static void frame_make(struct frame *frame, const struct tracee *tracee, const s
 	frame->context.uc_stack.ss_flags = 0x7f;
 }
 
+/* PTRACE_O_SUSPEND_SECCOMP, which older headers lack. */
+#define SUSPEND_SECCOMP (1 << 21)
+
+static bool filtered(const struct tracee *tracee, pid_t tid)
+{
+	char path[64], line[256];
+	int mode = 0;
+	FILE *from;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/status", tracee->pid, tid);
+	from = fopen(path, "re");
+	while (from && fgets(line, sizeof line, from) && sscanf(line, "Seccomp: %d", &mode) != 1)
+		;
+	if (from)
+		fclose(from);
+	return mode;
+}
+
+/* A filter of system calls could kill the program for a call of ours: it sleeps while the thread is held, or nothing is done. */
+static int filter_suspend(const struct tracee *tracee, pid_t tid)
+{
+	if (!filtered(tracee, tid) || !ptrace(PTRACE_SETOPTIONS, tid, NULL, (void *)(long)(PTRACE_O_TRACESYSGOOD | SUSPEND_SECCOMP)))
+		return 0;
+	return why(-EPERM, "thread %d: a filter (seccomp) might kill it for our calls, and suspending that needs CAP_SYS_ADMIN", tid);
+}
+
 /*
  * From here on the thread returns through the frame by itself. Below the red zone: the FPU's area, the frame, room for arguments.
  */
@@ -361,8 +387,10 @@ static int thread_enter(struct tracee *tracee, struct tracee_thread *thread)
 	size_t fp_size = fp_read(thread->tid, area, sizeof area);
 	uint64_t fp = (regs.rsp - RED_ZONE - fp_size) & ~63ULL, frame_at = ((fp - sizeof(struct frame)) & ~15ULL) - 8;
 	struct frame frame;
-	int error;
+	int error = filter_suspend(tracee, thread->tid);
 
+	if (error)
+		return error;
 	thread->scratch = (frame_at - ARGUMENTS_ROOM) & ~15ULL;
 	thread->scratch_size = regs.rsp - RED_ZONE - thread->scratch;
 	thread->arguments = frame_at - thread->scratch;
