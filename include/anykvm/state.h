@@ -74,8 +74,8 @@ void anykvm_state_free(struct anykvm_state *state);
 struct anykvm_state *anykvm_state_capture(int vm, const int *vcpus, size_t count);
 
 /**
- * Captures the same vCPUs again into a state that came from them: the same registers and parts, in the fewest calls. What a vCPU has
- * gained or lost since (PAE's pdptrs) is not seen.
+ * Captures the same vCPUs again into a state that came from them: the same registers and parts, in the fewest calls. What programs set once
+ * (CPUID, the TSC's rate) is not asked again; what a vCPU has gained or lost since (PAE's pdptrs) is not seen.
  */
 int anykvm_state_recapture(struct anykvm_state *state, int vm, const int *vcpus, size_t count);
 

@@ -13,18 +13,26 @@
 /* In one call. */
 #define MOST (KVM_MANY_REGS_MAX_SIZE / sizeof(struct kvm_one_reg))
 
-int state_regs_get(int vcpu, const struct state_unit *unit)
+static int regs_get(int vcpu, const struct state_unit *unit, bool (*but)(uint64_t id))
 {
 	struct kvm_one_reg regs[MOST];
+	size_t count = 0;
 
-	for (size_t first = 0, some; first < unit->reg_count; first += some) {
-		some = unit->reg_count - first < MOST ? unit->reg_count - first : MOST;
-		for (size_t i = 0; i < some; i++)
-			regs[i] = (struct kvm_one_reg){ unit->regs[first + i].id, (uintptr_t)unit->regs[first + i].value };
-		if (anykvm_regs_get(vcpu, regs, some))
+	for (size_t i = 0; i < unit->reg_count; i++) {
+		if (!but || !but(unit->regs[i].id))
+			regs[count++] = (struct kvm_one_reg){ unit->regs[i].id, (uintptr_t)unit->regs[i].value };
+		if (count < MOST && i + 1 < unit->reg_count)
+			continue;
+		if (anykvm_regs_get(vcpu, regs, count))
 			return -errno;
+		count = 0;
 	}
 	return 0;
+}
+
+int state_regs_get(int vcpu, const struct state_unit *unit)
+{
+	return regs_get(vcpu, unit, NULL);
 }
 
 /* Which registers there are, into the unit. */
@@ -101,24 +109,14 @@ PUBLIC struct anykvm_state *anykvm_state_capture(int vm, const int *vcpus, size_
 	return NULL;
 }
 
-/* The parts' new bytes into where the old ones are. */
-static int parts_again(int fd, struct state_unit *unit, int (*get)(int, struct state_unit *))
+static int parts_again(const struct state_arch *arch, int fd, struct state_unit *unit)
 {
-	struct state_unit old = *unit;
-	int error;
+	int error = 0;
 
-	unit->part_count = 0;
-	error = get(fd, unit);
-	if (error) {
-		for (size_t i = 0; i < unit->part_count; i++)
-			free(unit->parts[i].bytes);
-		memcpy(unit->parts, old.parts, sizeof old.parts);
-		unit->part_count = old.part_count;
-		return error;
-	}
-	for (size_t i = 0; i < old.part_count; i++)
-		free(old.parts[i].bytes);
-	return 0;
+	for (size_t i = 0; i < unit->part_count && !error; i++)
+		if (!arch->part_constant(unit->parts[i].name))
+			error = arch->part_again(fd, &unit->parts[i]);
+	return error;
 }
 
 PUBLIC int anykvm_state_recapture(struct anykvm_state *state, int vm, const int *vcpus, size_t count)
@@ -129,12 +127,12 @@ PUBLIC int anykvm_state_recapture(struct anykvm_state *state, int vm, const int 
 	if (count != state->vcpu_count)
 		return state_fail(-EINVAL, "the state has %zu vCPUs, not %zu", state->vcpu_count, count);
 	for (size_t i = 0; i < count && !error; i++) {
-		error = state_regs_get(vcpus[i], &state->vcpus[i]);
+		error = regs_get(vcpus[i], &state->vcpus[i], arch->reg_constant);
 		if (!error)
-			error = parts_again(vcpus[i], &state->vcpus[i], arch->vcpu_parts_get);
+			error = parts_again(arch, vcpus[i], &state->vcpus[i]);
 	}
 	if (!error && vm >= 0)
-		error = parts_again(vm, &state->vm, arch->vm_parts_get);
+		error = parts_again(arch, vm, &state->vm);
 	if (!error)
 		return 0;
 	errno = -error;

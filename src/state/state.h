@@ -89,11 +89,16 @@ struct state_arch {
 	uint64_t arch;
 	/* Registers that are state of their own: no views of others, no constants. */
 	bool (*reg_wanted)(uint64_t id);
+	/* Registers and parts that stay as they are while a VM runs: a second capture does not ask for them. */
+	bool (*reg_constant)(uint64_t id);
+	bool (*part_constant)(const char *name);
 	/* When a register is set: those of a lower phase go first, in one call; STATE_PHASE_LAST behind everything. */
 	unsigned int (*reg_phase)(uint64_t id);
 	/* The parts of a vCPU or VM: into the unit, and back. Those that a KVM has not are left out. 0 or -errno with a reason. */
 	int (*vcpu_parts_get)(int vcpu, struct state_unit *unit);
 	int (*vm_parts_get)(int vm, struct state_unit *unit);
+	/* One part again, into where it is. */
+	int (*part_again)(int fd, struct anykvm_state_part *part);
 	/* Before the registers (CPUID), between the phases (the local APIC). */
 	int (*vcpu_part_set)(int vcpu, const struct anykvm_state_part *part);
 	unsigned int (*part_phase)(const char *name);

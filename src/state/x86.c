@@ -64,6 +64,17 @@ static bool reg_wanted(uint64_t id)
 	}
 }
 
+/* What KVM_SET_TSC_KHZ and KVM_SET_CPUID2 set, programs set once. (Of CPUID some bits follow CR4 and others; so they do in a restored vCPU.) */
+static bool reg_constant(uint64_t id)
+{
+	return id == ANYKVM_X86_REG(ANYKVM_X86_TYPE_VCPU, KVM_REG_SIZE_U32, ANYKVM_X86_VCPU_TSC_KHZ);
+}
+
+static bool part_constant(const char *name)
+{
+	return !strcmp(name, "cpuid");
+}
+
 static unsigned int reg_phase(uint64_t id)
 {
 	if (id == KVM_X86_REG_MSR(MSR_TSC_DEADLINE) || id == ANYKVM_X86_REG(ANYKVM_X86_TYPE_VCPU, KVM_REG_SIZE_U32, ANYKVM_X86_VCPU_MP_STATE))
@@ -200,6 +211,18 @@ static int fixed_get(int fd, struct state_unit *unit, bool vm)
 		memcpy(part->bytes, &value, fixed->size);
 	}
 	return 0;
+}
+
+static int part_again(int fd, struct anykvm_state_part *part)
+{
+	for (size_t i = 0; i < sizeof fixed_parts / sizeof *fixed_parts; i++) {
+		if (strcmp(fixed_parts[i].name, part->name))
+			continue;
+		if (fixed_parts[i].chip)
+			memcpy(part->bytes, &fixed_parts[i].chip, sizeof fixed_parts[i].chip);
+		return anykvm_ioctl(fd, fixed_parts[i].get, part->bytes) ? -errno : 0;
+	}
+	return -EINVAL;
 }
 
 static int vcpu_parts_get(int vcpu, struct state_unit *unit)
@@ -416,6 +439,7 @@ static void features_check(const struct state_unit *unit, int vcpu, const void *
 const struct state_arch state_x86 = {
 	.arch = KVM_REG_X86,
 	.reg_wanted = reg_wanted, .reg_phase = reg_phase, .reg_needless = reg_needless, .part_needless = part_needless,
+	.reg_constant = reg_constant, .part_constant = part_constant, .part_again = part_again,
 	.vcpu_parts_get = vcpu_parts_get, .vm_parts_get = vm_parts_get,
 	.vcpu_part_set = vcpu_part_set, .vm_part_set = vm_part_set, .part_phase = part_phase, .part_policy = part_policy,
 	.vm_make = vm_make, .features_check = features_check, .profile_take = profile_take,
