@@ -90,6 +90,26 @@ static bool zero(const uint8_t *bytes, size_t size)
 	return true;
 }
 
+/* MSRs that are not zero in vCPUs whose guest has nothing to do with them: what the KVM itself says there, or what they start with. */
+static bool msr_untouched(uint32_t index, uint64_t value)
+{
+	static const struct {
+		uint32_t index;
+		bool any;
+		uint64_t value;
+	} rows[] = {
+		{ 0x40000010, true, 0 }, { 0x40000020, true, 0 }, { 0x40000022, true, 0 }, { 0x40000023, true, 0 }, /* Hyper-V: run time, time, frequencies (TLFS, 12, 14) */
+		{ MSR_KVM_POLL_CONTROL, false, 1 },
+		{ 0x9e, false, 0x30000 },           /* SMBASE (SDM Vol. 3C, 32.11) */
+		{ 0xc0000104, false, 1ULL << 32 },  /* the TSC's ratio, 1.0 (AMD APM Vol. 2, 15.30.5) */
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (rows[i].index == index)
+			return rows[i].any || rows[i].value == value;
+	return false;
+}
+
 /*
  * What says nothing, or only what another register says: the upper part of a vector register that is zero, whose lower part has a name of
  * its own; what a guest without the feature has: PKRU and MSRs of zero (whether it has been told of the feature, CPUID says).
@@ -101,9 +121,13 @@ static bool reg_needless(uint64_t id, const void *value)
 
 	if (type_of(id) == ANYKVM_X86_TYPE_VECTOR && class != ANYKVM_X86_VECTOR_K && class != ANYKVM_X86_VECTOR_XMM && number < 16)
 		return zero((const uint8_t *)value + size / 2, size / 2);
-	if (id == KVM_X86_REG_MSR(MSR_KVM_POLL_CONTROL)) /* what it is before a guest writes it */
-		return *(const uint8_t *)value == 1 && zero((const uint8_t *)value + 1, size - 1);
-	if (type_of(id) == ANYKVM_X86_TYPE_VECTOR || type_of(id) == KVM_X86_REG_TYPE_MSR ||
+	if (type_of(id) == KVM_X86_REG_TYPE_MSR) {
+		uint64_t number;
+
+		memcpy(&number, value, sizeof number);
+		return !number || msr_untouched((uint32_t)id, number);
+	}
+	if (type_of(id) == ANYKVM_X86_TYPE_VECTOR ||
 	    id == ANYKVM_X86_REG(ANYKVM_X86_TYPE_XSAVE, KVM_REG_SIZE_U32, ANYKVM_X86_XSAVE_PKRU))
 		return zero(value, size);
 	return false;
