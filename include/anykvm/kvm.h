@@ -158,7 +158,7 @@ struct kvm_pre_fault_memory {
 
 /* ---- x86. ---- */
 
-#if defined(__x86_64__) || defined(__i386__)
+#if (defined(__x86_64__) || defined(__i386__)) && !defined(ANYKVM_ARM64_H)
 
 /* Types of VMs: the argument of KVM_CREATE_VM, bits of KVM_CAP_VM_TYPES. */
 #ifndef KVM_X86_DEFAULT_VM

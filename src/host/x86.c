@@ -527,21 +527,21 @@ static uint32_t kvms_list(struct host_vcpu *vcpu, uint64_t *ids)
 	return (uint32_t)list.n;
 }
 
-static uint32_t registers_list_ids(void *self, uint64_t *ids)
+static int registers_list_ids(void *self, uint64_t *ids)
 {
 	struct host_vcpu *vcpu = self;
 	struct x86_calls *calls = calls_get(vcpu);
 	uint32_t count;
 
 	if (!calls)
-		return 0;
+		return -ENOMEM;
 	x86_state_begin(&calls->state, calls->xsave);
 	for (uint32_t family = 0; family < FAMILIES; family++)
 		if (family_ask(vcpu, &calls->state, family))
 			calls->state.absent |= 1u << family;
 	count = x86_register_list(&calls->state, ids);
 	count += kvms_list(vcpu, ids ? ids + count : NULL);
-	return count + msrs_list(vcpu, calls, ids ? ids + count : NULL);
+	return (int)(count + msrs_list(vcpu, calls, ids ? ids + count : NULL));
 }
 
 const struct register_ops host_register_ops = { registers_read, registers_write, registers_list_ids };
