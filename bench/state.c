@@ -158,7 +158,7 @@ static void memory_save(void)
 		bench_fail("cp");
 	copied = bench_now() - begin;
 	begin = bench_now();
-	check(anykvm_state_write(kvm.states[0], fd), "write");
+	check(anykvm_state_write(kvm.states[0], fd, NULL), "write");
 	saved = bench_now() - begin;
 	printf("state.gib_saved_ms %.1f\nstate.gib_copied_ms %.1f\n", saved / 1e6, copied / 1e6);
 	snprintf(command, sizeof command, "%s.copy", plain);
