@@ -265,10 +265,11 @@ long registers_set_many(const struct register_ops *ops, void *vcpu, struct regis
 long registers_list(const struct register_ops *ops, void *vcpu, struct register_room *room, unsigned long arg)
 {
 	uint64_t n, count, *ids = room_take(room, REGISTER_LIST_MAX * sizeof *ids);
+	int listed = ids ? ops->list(vcpu, ids) : -ENOMEM;
 
-	if (!ids)
-		return -ENOMEM;
-	count = ops->list(vcpu, ids);
+	if (listed < 0)
+		return listed;
+	count = (uint64_t)listed;
 	if (user_read(&n, arg, sizeof n) || user_write(arg, &count, sizeof count))
 		return why(-EFAULT, "argument: 0x%lx cannot be accessed", arg);
 	if (n < count)

@@ -44,8 +44,8 @@ struct register_ops {
 	int (*read)(void *vcpu, struct register_batch *batch);
 	/* All or nothing. */
 	int (*write)(void *vcpu, struct register_batch *batch);
-	/* The ids of all registers, REGISTER_LIST_MAX at most: how many. */
-	uint32_t (*list)(void *vcpu, uint64_t *ids);
+	/* The ids of all registers, REGISTER_LIST_MAX at most: how many, or -errno. */
+	int (*list)(void *vcpu, uint64_t *ids);
 };
 
 /* Memory for the calls of one vCPU, made when first needed. */
