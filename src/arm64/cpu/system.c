@@ -269,9 +269,9 @@ static a64_fn *decode_pstate(struct a64_decode *decode, struct a64_insn *insn)
 {
 	insn->imm = bits(insn->word, 11, 8);
 	switch (bits(insn->word, 18, 16) << 3 | bits(insn->word, 7, 5)) {
-	case 0: return cfinv;
-	case 1: return xaflag;
-	case 2: return axflag;
+	case 0: return insn->imm ? NULL : cfinv;
+	case 1: return insn->imm ? NULL : xaflag;
+	case 2: return insn->imm ? NULL : axflag;
 	case 3: return decode_field(decode, insn, 23, true);         /* UAO */
 	case 4: return decode_field(decode, insn, 22, true);         /* PAN */
 	case 5: return decode_field(decode, insn, 0, true);          /* SPSel */
