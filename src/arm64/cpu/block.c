@@ -240,14 +240,13 @@ static bool deadline_passed(uint64_t deadline)
 
 void a64_cpu_execute(struct arm64_vcpu *cpu, uint64_t deadline)
 {
-	unsigned int rounds = 0;
 	struct a64_block *block;
 
 	cpu->block_link = NULL;
 	for (;;) {
 		if (unlikely(atomic_load_explicit(&cpu->vcpu.kick.request, memory_order_relaxed)))
 			break;
-		if (unlikely(deadline != UINT64_MAX && rounds++ % DEADLINE_EVERY == 0 && deadline_passed(deadline)))
+		if (unlikely(deadline != UINT64_MAX && ++cpu->blocks->rounds % DEADLINE_EVERY == 0 && deadline_passed(deadline)))
 			break;
 		block = block_recent(cpu);
 		if (unlikely(!block)) {

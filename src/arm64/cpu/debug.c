@@ -132,8 +132,9 @@ bool a64_debug_before(struct arm64_vcpu *cpu)
 {
 	struct a64_blocks *own = cpu->blocks;
 
+	own->stepping = software_step(cpu);
 	/* Active-pending: the step is over before it begins (D2.11.3). */
-	if (software_step(cpu) && !debugger_steps(cpu) && !(cpu->pstate & PSTATE_SS)) {
+	if (own->stepping && !debugger_steps(cpu) && !(cpu->pstate & PSTATE_SS)) {
 		hit(cpu, EC_STEP_LOWER, FSC_DEBUG, false, 0, false);
 		return false;
 	}
@@ -146,11 +147,11 @@ bool a64_debug_before(struct arm64_vcpu *cpu)
 
 void a64_debug_after(struct arm64_vcpu *cpu)
 {
-	if (debugger_steps(cpu)) {
+	if (cpu->blocks->stepping)
+		cpu->pstate &= ~PSTATE_SS;
+	cpu->blocks->stepping = false;
+	if (debugger_steps(cpu))
 		a64_debug_exit(cpu, syndrome(EC_STEP_LOWER, FSC_DEBUG), 0);
-		return;
-	}
-	cpu->pstate &= ~PSTATE_SS;
 }
 
 bool a64_watchpoint_check(struct arm64_vcpu *cpu, uint64_t address, unsigned int size, bool write)
