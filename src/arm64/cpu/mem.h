@@ -1,0 +1,106 @@
+/*
+ * Guest memory as instructions see it: virtual addresses, in place in the program's own memory. A hit in the translation cache costs a
+ * compare; all else (misses, page crossings, holes, MMIO, watchpoints, alignment, faults) is in mmu.c.
+ *
+ * Every accessor returns false when the instruction must not go on: the exception or retry has been recorded, and the handler just
+ * returns. An instruction must therefore do all its memory accesses before it changes any register (or the writes last): it may be
+ * started again from its beginning.
+ *
+ * What is in no memory slot can be accessed by loads and stores of one general register without write-back alone (mem_mmio_*): to KVM those are the
+ * ones whose syndrome is valid. For all others KVM_RUN fails, or ends with KVM_EXIT_ARM_NISV (api.rst, KVM_CAP_ARM_NISV_TO_USER).
+ */
+#ifndef ANYKVM_ARM64_CPU_MEM_H
+#define ANYKVM_ARM64_CPU_MEM_H
+
+#include <string.h>
+
+#include "arm64/cpu/insn.h"
+
+/* Kinds of access beside reading and writing: flags of the slow paths. */
+enum {
+	MEM_UNPRIVILEGED = 1 << 0, /* LDTR, STTR: as EL0 */
+	MEM_ALIGNED = 1 << 1,      /* must be aligned to its size whatever SCTLR_EL1.A says: exclusives, acquire and release */
+	MEM_MMIO_OK = 1 << 2,      /* the instruction has a valid syndrome: insn->d, size, and what mem_mmio_syndrome() was told */
+};
+
+/* The slow paths (mmu.c). Any size up to 256. */
+bool a64_read_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, void *to, unsigned int size, unsigned int flags);
+bool a64_write_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, const void *from, unsigned int size, unsigned int flags);
+
+/*
+ * Host memory for an atomic access (exclusives, LSE atomics, CAS), all permissions for `access` checked: NULL when the instruction must not go
+ * on. Always aligned: a misaligned one is an alignment fault.
+ */
+void *a64_atomic(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, enum arm64_access access);
+
+/* Whether a read of that one byte could be done without a fault: for SVE's first-fault and non-fault loads. Records nothing. */
+bool a64_readable(struct arm64_vcpu *cpu, uint64_t address);
+
+typedef uint16_t __attribute__((may_alias, aligned(1))) guest16;
+typedef uint32_t __attribute__((may_alias, aligned(1))) guest32;
+typedef uint64_t __attribute__((may_alias, aligned(1))) guest64;
+
+static inline __attribute__((always_inline)) void host_load(void *to, uint64_t host, unsigned int size)
+{
+	switch (size) {
+	case 1: *(uint8_t *)to = *(const volatile uint8_t *)host; break;
+	case 2: *(guest16 *)to = *(const volatile guest16 *)host; break;
+	case 4: *(guest32 *)to = *(const volatile guest32 *)host; break;
+	case 8: *(guest64 *)to = *(const volatile guest64 *)host; break;
+	default: memcpy(to, (const void *)host, size); break;
+	}
+}
+
+static inline __attribute__((always_inline)) void host_store(uint64_t host, const void *from, unsigned int size)
+{
+	switch (size) {
+	case 1: *(volatile uint8_t *)host = *(const uint8_t *)from; break;
+	case 2: *(volatile guest16 *)host = *(const guest16 *)from; break;
+	case 4: *(volatile guest32 *)host = *(const guest32 *)from; break;
+	case 8: *(volatile guest64 *)host = *(const guest64 *)from; break;
+	default: memcpy((void *)host, from, size); break;
+	}
+}
+
+/* The entry that translates `address` ... `address + size - 1` for that access, or NULL. */
+static inline __attribute__((always_inline)) const struct arm64_tlb_entry *a64_tlb_lookup(const struct arm64_vcpu *cpu, enum arm64_access access,
+											  uint64_t address, unsigned int size)
+{
+	const struct arm64_tlb_entry *entry = &cpu->tlb->entry[access][(address >> PAGE_SHIFT) % ARM64_TLB_ENTRIES];
+
+	return likely(entry->tag == ((address + size - 1) | (PAGE_SIZE - 1))) ? entry : NULL;
+}
+
+/* SCTLR_EL1.A: every access must be aligned to its size; blocks decoded with A64_MODE_ALIGN use the slow paths alone, which check it. */
+static inline __attribute__((always_inline)) bool a64_read(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, void *to,
+							   unsigned int size, unsigned int flags)
+{
+	const struct arm64_tlb_entry *entry = a64_tlb_lookup(cpu, ARM64_READ, address, size);
+
+	if (unlikely(!entry || flags & (MEM_UNPRIVILEGED | MEM_ALIGNED) || cpu->mode & A64_MODE_ALIGN))
+		return a64_read_slow(cpu, insn, address, to, size, flags);
+	*(const struct a64_insn *volatile *)&cpu->insn = insn;
+	host_load(to, address + entry->addend, size);
+	return true;
+}
+
+static inline __attribute__((always_inline)) bool a64_write(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, const void *from,
+							    unsigned int size, unsigned int flags)
+{
+	const struct arm64_tlb_entry *entry = a64_tlb_lookup(cpu, ARM64_WRITE, address, size);
+	uint64_t host;
+
+	if (unlikely(!entry || flags & (MEM_UNPRIVILEGED | MEM_ALIGNED) || cpu->mode & A64_MODE_ALIGN))
+		return a64_write_slow(cpu, insn, address, from, size, flags);
+	host = address + entry->addend;
+	/* A store into the block that is running: the instructions behind it may be stale. */
+	if (unlikely(host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1))) {
+		a64_careful(cpu, insn);
+		return false;
+	}
+	*(const struct a64_insn *volatile *)&cpu->insn = insn;
+	host_store(host, from, size);
+	return true;
+}
+
+#endif
