@@ -191,6 +191,7 @@ struct arm64_vcpu {
 
 	/* ---- KVM's own. ---- */
 	bool initialized, finalized, ran;
+	bool pmu_created; /* KVM_ARM_VCPU_PMU_V3_INIT */
 	uint64_t vls[8]; /* KVM_REG_ARM64_SVE_VLS */
 	struct kvm_guest_debug guest_debug;
 	bool step_active; /* KVM_GUESTDBG_SINGLESTEP: one instruction, then an exit */
@@ -274,6 +275,8 @@ static inline unsigned int sp_register(uint64_t pstate)
 /* ---- Life (vcpu.c). ---- */
 struct arm64_vcpu *arm64_vcpu_create(struct arm64_vm *vm, uint32_t id, int *fd);
 void arm64_vcpu_destroy(struct arm64_vcpu *cpu);
+/* The registers as KVM_ARM_VCPU_INIT and PSCI's CPU_ON leave them. */
+void arm64_vcpu_reset(struct arm64_vcpu *cpu);
 
 /* ---- KVM_RUN (run.c). ---- */
 long arm64_vcpu_run(struct arm64_vcpu *cpu);
