@@ -21,6 +21,7 @@ struct a64_blocks {
 	bool shootdown;           /* a TLBI ...IS that no DSB has followed yet */
 	uint64_t cycles_seen;     /* the counter when PMCCNTR_EL0 was last brought up to date */
 	bool stepping;            /* software step is active-not-pending: PSTATE.SS is for the instruction under way */
+	bool stepped;             /* and it was for the one before */
 	bool watches_guest, watches_debugger; /* breakpoints or watchpoints are in force: the guest's; the debugger's */
 };
 
