@@ -366,7 +366,7 @@ static enum next run_prepared(struct arm64_vcpu *cpu)
 	enum next next;
 
 	cpu->stop = ARM64_STOP_NONE;
-	a64_state_changed(cpu); /* the program may have changed any register */
+	a64_registers_changed(cpu);
 	if (cpu->mmio.pending)
 		mmio_complete(cpu);
 	if (cpu->stop == ARM64_STOP_EXIT) { /* the step that began before the exit */

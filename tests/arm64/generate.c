@@ -313,8 +313,34 @@ static void several(struct random *random, struct test_case *c, const struct pat
 						field(c->word[i], 11, 5) > 33));
 }
 
+/* Memory instructions of MTE, and branches of pointer authentication, whose codes are another algorithm's. */
+static bool tagged(uint32_t word)
+{
+	return (word & 0xff200000) == 0xd9200000 || (word & 0xfe400000) == 0x68000000 || (word & 0xfedff800) == 0xd61f0800 || (word & 0xfffff800) == 0xd65f0800;
+}
+
+/* Any encoding of data processing and memory, most of them not allocated, or with addresses that lead nowhere. */
+static void anything(struct random *random, struct test_case *c)
+{
+	static const struct pattern patterns[] = { { 0x10000000, 0x1c000000 }, { 0x0a000000, 0x0e000000 }, { 0x1a000000, 0x1e000000 }, { 0x08000000, 0x0e000000 },
+						   { 0x08000000, 0x3e000000 }, { 0x38000000, 0x3e000000 }, { 0x38200000, 0x3f200c00 }, { 0x54000000, 0xfe000000 },
+						   { 0x19000000, 0x3f000000 }, { 0xd6000000, 0xfe000000 } };
+	uint32_t word;
+
+	do {
+		word = OF(random, patterns);
+		if (word >> 26 == 0x15)
+			word = put(word, 23, 5, 1); /* B.cond */
+	} while (avoided(word) || tagged(word));
+	/* No address that happens to be the worker's own. */
+	if ((word & 0x0a000000) == 0x08000000)
+		for (unsigned int i = 0; i < 31; i++)
+			c->state.x[i] = (c->state.x[i] & 0xffffffffffff) | UINT64_C(0x0123000000000000);
+	c->word[0] = word;
+}
+
 const char *const generate_classes[] = { "immediate", "register", "system", "branch", "single", "indexed", "pair", "literal", "exclusive",
-					 "ordered", "swap", "atomic", NULL };
+					 "ordered", "swap", "atomic", "anything", NULL };
 
 void generate(struct random *random, unsigned int class, struct test_case *c)
 {
@@ -342,6 +368,7 @@ void generate(struct random *random, unsigned int class, struct test_case *c)
 	case 8: exclusive(random, c); break;
 	case 9: ordered(random, c); break;
 	case 10: swap(random, c); break;
-	default: atomic(random, c); break;
+	case 11: atomic(random, c); break;
+	default: anything(random, c); break;
 	}
 }

@@ -135,7 +135,9 @@ bool a64_debug_before(struct arm64_vcpu *cpu)
 	own->stepping = software_step(cpu);
 	/* Active-pending: the step is over before it begins (D2.11.3). */
 	if (own->stepping && !debugger_steps(cpu) && !(cpu->pstate & PSTATE_SS)) {
-		hit(cpu, EC_STEP_LOWER, FSC_DEBUG, false, 0, false);
+		/* ISV: an instruction was stepped. */
+		hit(cpu, EC_STEP_LOWER, FSC_DEBUG | (own->stepped ? ESR_ISV : 0), false, 0, false);
+		own->stepped = false;
 		return false;
 	}
 	if ((own->watches_guest || own->watches_debugger) && breakpoint_here(cpu)) {
@@ -149,6 +151,7 @@ void a64_debug_after(struct arm64_vcpu *cpu)
 {
 	if (cpu->blocks->stepping)
 		cpu->pstate &= ~PSTATE_SS;
+	cpu->blocks->stepped = cpu->blocks->stepping;
 	cpu->blocks->stepping = false;
 	if (debugger_steps(cpu))
 		a64_debug_exit(cpu, syndrome(EC_STEP_LOWER, FSC_DEBUG), 0);

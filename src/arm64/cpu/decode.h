@@ -32,7 +32,7 @@ static inline uint8_t reg_sp(const struct a64_decode *decode, uint32_t number)
  * the call is no jump.
  */
 #define HANDLER_IF(name, done)                                                      \
-	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn)       \
+	static __attribute__((noinline)) void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
 	{                                                                           \
 		if (done)                                                           \
 			a64_next(cpu, insn);                                        \

@@ -22,6 +22,9 @@ void a64_cpu_step(struct arm64_vcpu *cpu);
  * and before the first run. Does not drop translations. */
 void a64_state_changed(struct arm64_vcpu *cpu);
 
+/* The same for registers that anybody may have written, while the vCPU was not running. */
+void a64_registers_changed(struct arm64_vcpu *cpu);
+
 /* Drops cached translations: after a change of TTBR, TCR, SCTLR, MAIR or of the memory slots. */
 void a64_tlb_flush(struct arm64_vcpu *cpu);
 /* The same on every vCPU (TLBI ...IS). Others have done it when a64_tlb_shootdown_done() says so; it never waits. */

@@ -48,6 +48,16 @@ void a64_tlb_flush(struct arm64_vcpu *cpu)
 	cpu->tlb_used = false;
 }
 
+void a64_registers_changed(struct arm64_vcpu *cpu)
+{
+	const uint64_t now[] = { cpu->sys[SYS_SCTLR_EL1], cpu->sys[SYS_TCR_EL1], cpu->sys[SYS_TTBR0_EL1], cpu->sys[SYS_TTBR1_EL1] };
+
+	a64_state_changed(cpu);
+	if (memcmp(now, cpu->blocks->translation, sizeof now))
+		a64_tlb_flush(cpu);
+	memcpy(cpu->blocks->translation, now, sizeof now);
+}
+
 void a64_tlb_shootdown(struct arm64_vcpu *cpu)
 {
 	struct vm *vm = cpu->vcpu.vm;
