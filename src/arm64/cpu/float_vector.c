@@ -148,7 +148,7 @@ const struct vector_row float_pairwise_rows[] = {
 
 /* ---- FMLAL, FMLSL, FMLAL2, FMLSL2: halves of the lower (or, with U, the upper) part, by bit 23 or, by element, bit 14 negated. ---- */
 
-static void half_product(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void half_product_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	bool negate = is_indexed(word) ? bit(word, 14) : bit(word, 23);
@@ -160,6 +160,11 @@ static void half_product(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 		d.s[i] = fp_muladd_half(&env, d.s[i], (uint16_t)(n.h[first + i] ^ (negate ? 0x8000 : 0)), m.h[first + i]);
 	fp_end(cpu, &env);
 	v_set(cpu, rd(word), d, v_bytes(word));
+}
+
+static void half_product(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	half_product_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 
@@ -174,7 +179,7 @@ const struct vector_row float_half_product_rows[] = {
 /* ---- Complex numbers: pairs of a real and an imaginary element. ---- */
 
 /* FCADD: b is rotated by 90 or 270 degrees. */
-static void fcadd(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void fcadd_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int esize = v_esize(word);
@@ -194,11 +199,16 @@ static void fcadd(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	}
 	fp_end(cpu, &env);
 	v_set(cpu, rd(word), d, v_bytes(word));
+}
+
+static void fcadd(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	fcadd_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 
 /* FCMLA: the real or (odd rotations) the imaginary part of a times b, rotated by 0, 90, 180 or 270 degrees, is added. */
-static void fcmla(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void fcmla_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int esize = v_esize(word), rotation = is_indexed(word) ? bits(word, 14, 13) : bits(word, 12, 11);
@@ -219,6 +229,11 @@ static void fcmla(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	}
 	fp_end(cpu, &env);
 	v_set(cpu, rd(word), d, v_bytes(word));
+}
+
+static void fcmla(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	fcmla_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 

@@ -10,6 +10,9 @@
 #include "arm64/cpu/fp.h"
 #include "arm64/cpu/insn.h"
 
+/* For what handlers call: a tail call is one only when no local's address is known to others, inlined ones' included. */
+#define STEP static __attribute__((noinline))
+
 /* A function that exists only where it is expanded with constant arguments. */
 #define TEMPLATE static inline __attribute__((always_inline))
 
@@ -210,5 +213,7 @@ a64_fn *vector_trapped(struct a64_decode *decode, a64_fn *run);
 /* Modified immediates (vector_move.c) and scalar floating point (float_scalar.c) have operands that are not rows. */
 a64_fn *decode_modified_immediate(struct a64_insn *insn);
 a64_fn *decode_float_scalar(struct a64_insn *insn);
+/* The handler that has the host's unit do the work, and leaves to `general` what that cannot (float_fast.c); or `general`. */
+a64_fn *float_fast(struct a64_insn *insn, a64_fn *general);
 
 #endif

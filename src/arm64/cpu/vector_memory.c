@@ -131,7 +131,7 @@ static a64_fn *decode_single(struct a64_decode *decode, struct a64_insn *insn)
 
 /* ---- Pairs. ---- */
 
-static void pair(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP bool pair_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int first = rd(word), second = bits(word, 14, 10), size = insn->size;
@@ -139,18 +139,24 @@ static void pair(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	union v128 a = { .d = { 0, 0 } }, b = { .d = { 0, 0 } };
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	if (bit(word, 22)) {
 		if (!a64_read(cpu, insn, address, &a, size, 0) || !a64_read(cpu, insn, address + size, &b, size, 0))
-			return;
+			return false;
 		v_set(cpu, first, a, size);
 		v_set(cpu, second, b, size);
 	} else if (!a64_write(cpu, insn, address, &cpu->z[first], size, 0) || !a64_write(cpu, insn, address + size, &cpu->z[second], size, 0)) {
-		return;
+		return false;
 	}
 	if (bit(word, 23))
 		cpu->x[insn->n] = base + insn->imm;
-	a64_next(cpu, insn);
+	return true;
+}
+
+static void pair(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (pair_step(cpu, insn))
+		a64_next(cpu, insn);
 }
 
 static a64_fn *decode_pair(struct a64_decode *decode, struct a64_insn *insn)
@@ -198,7 +204,7 @@ static unsigned int multiple_place(const struct multiple *multiple, unsigned int
 	return element / multiple->elements * ebytes + i % ebytes;
 }
 
-static void load_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP bool load_multiple_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	const struct multiple *multiple = &multiples[bits(word, 15, 12)];
@@ -208,10 +214,10 @@ static void load_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	uint8_t memory[64];
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	for (unsigned int i = 0; i < total; i += step)
 		if (!a64_read(cpu, insn, cpu->x[insn->n] + i, memory + i, step, 0))
-			return;
+			return false;
 	for (unsigned int i = 0; i < total; i++) {
 		unsigned int place = multiple_place(multiple, ebytes, bytes, i, &reg);
 
@@ -220,10 +226,16 @@ static void load_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	for (reg = 0; reg < multiple->registers; reg++)
 		v_set(cpu, (rd(word) + reg) % 32, values[reg], bytes);
 	structure_post_index(cpu, insn, total);
-	a64_next(cpu, insn);
+	return true;
 }
 
-static void store_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+static void load_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (load_multiple_step(cpu, insn))
+		a64_next(cpu, insn);
+}
+
+STEP bool store_multiple_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	const struct multiple *multiple = &multiples[bits(word, 15, 12)];
@@ -232,7 +244,7 @@ static void store_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	uint8_t memory[64];
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	for (unsigned int i = 0; i < total; i++) {
 		unsigned int place = multiple_place(multiple, ebytes, bytes, i, &reg);
 
@@ -240,9 +252,15 @@ static void store_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	}
 	for (unsigned int i = 0; i < total; i += step)
 		if (!a64_write(cpu, insn, cpu->x[insn->n] + i, memory + i, step, 0))
-			return;
+			return false;
 	structure_post_index(cpu, insn, total);
-	a64_next(cpu, insn);
+	return true;
+}
+
+static void store_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (store_multiple_step(cpu, insn))
+		a64_next(cpu, insn);
 }
 
 static bool decode_structure(struct a64_decode *decode, struct a64_insn *insn)
@@ -273,17 +291,17 @@ static unsigned int single_elements(uint32_t word)
 }
 
 /* Of each register one element, insn->shift; insn->size is its bytes. */
-static void load_lanes(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP bool load_lanes_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int count = single_elements(word), ebytes = insn->size;
 	uint64_t values[4] = { 0 };
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	for (unsigned int i = 0; i < count; i++)
 		if (!a64_read(cpu, insn, cpu->x[insn->n] + i * ebytes, &values[i], ebytes, 0))
-			return;
+			return false;
 	for (unsigned int i = 0; i < count; i++) {
 		union v128 value = v_get(cpu, (rd(word) + i) % 32);
 
@@ -291,39 +309,57 @@ static void load_lanes(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 		v_set(cpu, (rd(word) + i) % 32, value, 16);
 	}
 	structure_post_index(cpu, insn, count * ebytes);
-	a64_next(cpu, insn);
+	return true;
 }
 
-static void store_lanes(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+static void load_lanes(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (load_lanes_step(cpu, insn))
+		a64_next(cpu, insn);
+}
+
+STEP bool store_lanes_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int count = single_elements(word), ebytes = insn->size;
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	for (unsigned int i = 0; i < count; i++)
 		if (!a64_write(cpu, insn, cpu->x[insn->n] + i * ebytes, &cpu->z[(rd(word) + i) % 32].b[insn->shift * ebytes], ebytes, 0))
-			return;
+			return false;
 	structure_post_index(cpu, insn, count * ebytes);
-	a64_next(cpu, insn);
+	return true;
+}
+
+static void store_lanes(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (store_lanes_step(cpu, insn))
+		a64_next(cpu, insn);
 }
 
 /* LD1R ... LD4R: into all elements. */
-static void load_replicate(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP bool load_replicate_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int count = single_elements(word), ebytes = insn->size;
 	uint64_t values[4] = { 0 };
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	for (unsigned int i = 0; i < count; i++)
 		if (!a64_read(cpu, insn, cpu->x[insn->n] + i * ebytes, &values[i], ebytes, 0))
-			return;
+			return false;
 	for (unsigned int i = 0; i < count; i++)
 		v_set(cpu, (rd(word) + i) % 32, v_broadcast(8 * ebytes, values[i]), v_bytes(word));
 	structure_post_index(cpu, insn, count * ebytes);
-	a64_next(cpu, insn);
+	return true;
+}
+
+static void load_replicate(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (load_replicate_step(cpu, insn))
+		a64_next(cpu, insn);
 }
 
 static a64_fn *decode_single_structure(struct a64_decode *decode, struct a64_insn *insn)
