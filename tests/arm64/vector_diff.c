@@ -232,5 +232,6 @@ int main(int argc, char **argv)
 	printf("%lu cases: %lu executed, %lu undefined, %lu faults; %lu mismatches\n", done, outcomes[0], outcomes[1], outcomes[2], mismatches);
 	close(worker.command);
 	waitpid(worker.pid, NULL, 0);
+	free(cpu);
 	return mismatches != 0;
 }
