@@ -49,17 +49,15 @@ COMPUTE_HANDLERS(fsub, HOST_SUB)
 TEMPLATE void compare(struct arm64_vcpu *cpu, const struct a64_insn *insn, unsigned int size)
 {
 	uint64_t a = operand(cpu, rn(insn->word), size), b = bit(insn->word, 3) ? 0 : operand(cpu, rm(insn->word), size);
-	bool less, equal;
+	int order;
 
-	if (unlikely(!host_operand(size, a) || !host_operand(size, b))) {
+	if (unlikely(!host_compare(size, a, b, &order))) {
 		slow(cpu, insn);
 		return;
 	}
-	less = size == 32 ? host_single(a) < host_single(b) : host_double(a) < host_double(b);
-	equal = size == 32 ? host_single(a) == host_single(b) : host_double(a) == host_double(b);
-	cpu->flag_n = (uint64_t)less << 63;
-	cpu->flag_z = !equal;
-	cpu->flag_c = !less;
+	cpu->flag_n = (uint64_t)(order < 0) << 63;
+	cpu->flag_z = order != 0;
+	cpu->flag_c = order >= 0;
 	cpu->flag_v = 0;
 	a64_next(cpu, insn);
 }
@@ -90,23 +88,17 @@ static void scvtf_double(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	a64_next(cpu, insn);
 }
 
-/* FCVTZS of a double below 2^31 or 2^63; IXC must be set, or the value integral. */
 static void fcvtzs_double(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	uint64_t a = cpu->z[rn(insn->word)].d[0];
+	const struct fp_env env = fp_begin(cpu);
 	bool wide = bit(insn->word, 31);
-	int64_t value;
+	uint64_t value;
 
-	if (unlikely(!host_operand(64, a) || (a >> 52 & 0x7ff) >= (wide ? 1023 + 63 : 1023 + 31))) {
+	if (unlikely(!host_to_integer(&env, 64, cpu->z[rn(insn->word)].d[0], wide ? 64 : 32, &value))) {
 		slow(cpu, insn);
 		return;
 	}
-	value = (int64_t)host_double(a);
-	if (unlikely(!(cpu->fpsr & FPSR_IXC) && (double)value != host_double(a))) {
-		slow(cpu, insn);
-		return;
-	}
-	cpu->x[insn->d] = wide ? (uint64_t)value : (uint32_t)value;
+	cpu->x[insn->d] = wide ? value : (uint32_t)value;
 	a64_next(cpu, insn);
 }
 

@@ -23,6 +23,7 @@ union v128 {
 	uint16_t h[8];
 	uint32_t s[4];
 	uint64_t d[2];
+	uint64_t whole __attribute__((vector_size(16))); /* one load or store: two of half the size would delay what comes next */
 };
 
 static inline unsigned int rd(uint32_t word)
@@ -44,7 +45,7 @@ static inline union v128 v_get(const struct arm64_vcpu *cpu, unsigned int reg)
 {
 	union v128 value;
 
-	memcpy(&value, &cpu->z[reg], sizeof(value));
+	value.whole = ((const union v128 *)&cpu->z[reg])->whole;
 	return value;
 }
 
@@ -53,8 +54,9 @@ TEMPLATE void v_set(struct arm64_vcpu *cpu, unsigned int reg, union v128 value, 
 {
 	union arm64_z *z = &cpu->z[reg];
 
-	z->d[0] = value.d[0];
-	z->d[1] = bytes > 8 ? value.d[1] : 0;
+	if (bytes <= 8)
+		value.d[1] = 0;
+	((union v128 *)z)->whole = value.whole;
 	if (unlikely(cpu->vl_max > 16))
 		memset(z->b + 16, 0, cpu->vl_max - 16u);
 }

@@ -131,10 +131,10 @@ static a64_fn *decode_single(struct a64_decode *decode, struct a64_insn *insn)
 
 /* ---- Pairs. ---- */
 
-STEP bool pair_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+TEMPLATE bool pair(struct arm64_vcpu *cpu, const struct a64_insn *insn, unsigned int size)
 {
 	uint32_t word = insn->word;
-	unsigned int first = rd(word), second = bits(word, 14, 10), size = insn->size;
+	unsigned int first = rd(word), second = bits(word, 14, 10);
 	uint64_t base = cpu->x[insn->n], address = bits(word, 24, 23) == 1 ? base : base + insn->imm;
 	union v128 a = { .d = { 0, 0 } }, b = { .d = { 0, 0 } };
 
@@ -153,11 +153,19 @@ STEP bool pair_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	return true;
 }
 
-static void pair(struct arm64_vcpu *cpu, const struct a64_insn *insn)
-{
-	if (pair_step(cpu, insn))
-		a64_next(cpu, insn);
-}
+#define PAIR_HANDLER(size) \
+	STEP bool pair_step_##size(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		return pair(cpu, insn, size); \
+	} \
+	static void pair_##size(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		if (pair_step_##size(cpu, insn)) \
+			a64_next(cpu, insn); \
+	}
+PAIR_HANDLER(4)
+PAIR_HANDLER(8)
+PAIR_HANDLER(16)
 
 static a64_fn *decode_pair(struct a64_decode *decode, struct a64_insn *insn)
 {
@@ -167,9 +175,8 @@ static a64_fn *decode_pair(struct a64_decode *decode, struct a64_insn *insn)
 	if (opc == 3)
 		return NULL;
 	insn->n = base_register(decode, word);
-	insn->size = (uint8_t)(4u << opc);
-	insn->imm = (uint64_t)bits_signed(word, 21, 15) * insn->size;
-	return pair;
+	insn->imm = (uint64_t)bits_signed(word, 21, 15) << (opc + 2);
+	return opc == 0 ? pair_4 : opc == 1 ? pair_8 : pair_16;
 }
 
 /* ---- Structures: post-indexed by their size (m is X_ZERO) or by a register, or not at all (imm and m are 0). ---- */
@@ -263,6 +270,43 @@ static void store_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 		a64_next(cpu, insn);
 }
 
+STEP bool load_whole_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	uint32_t word = insn->word;
+	unsigned int registers = multiples[bits(word, 15, 12)].registers;
+	union v128 values[4];
+
+	if (!base_valid(cpu, insn))
+		return false;
+	for (unsigned int i = 0; i < registers; i++)
+		if (!a64_read(cpu, insn, cpu->x[insn->n] + 16 * i, &values[i], 16, 0))
+			return false;
+	for (unsigned int i = 0; i < registers; i++)
+		v_set(cpu, (rd(word) + i) % 32, values[i], 16);
+	structure_post_index(cpu, insn, 16 * registers);
+	return true;
+}
+
+static void load_whole(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (load_whole_step(cpu, insn))
+		a64_next(cpu, insn);
+}
+
+static void store_whole(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	uint32_t word = insn->word;
+	unsigned int registers = multiples[bits(word, 15, 12)].registers;
+
+	if (!base_valid(cpu, insn))
+		return;
+	for (unsigned int i = 0; i < registers; i++)
+		if (!a64_write(cpu, insn, cpu->x[insn->n] + 16 * i, &cpu->z[(rd(word) + i) % 32], 16, 0))
+			return;
+	structure_post_index(cpu, insn, 16 * registers);
+	a64_next(cpu, insn);
+}
+
 static bool decode_structure(struct a64_decode *decode, struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
@@ -281,6 +325,9 @@ static a64_fn *decode_multiple(struct a64_decode *decode, struct a64_insn *insn)
 		return NULL;
 	if (multiple->elements > 1 && bits(word, 11, 10) == 3 && !bit(word, 30))
 		return NULL;
+	/* LD1 and ST1 of 128 bits: the registers as they are, where elements need not be aligned by themselves. */
+	if (multiple->elements == 1 && bit(word, 30) && !(decode->mode & A64_MODE_ALIGN))
+		return bit(word, 22) ? load_whole : store_whole;
 	return bit(word, 22) ? load_multiple : store_multiple;
 }
 
