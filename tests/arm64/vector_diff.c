@@ -7,6 +7,7 @@
  * WORKER is the command that runs vector_worker: its path, behind an emulator's name and arguments if need be.
  */
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,10 +160,14 @@ static void sign_forgive(struct vector_case *c)
 		memset(c->out.z[bits(c->word, 4, 0)] + 2, 0, 2);
 }
 
-/* A fault may have done a part of the work. */
+/* An instruction that faults leaves all registers as they were, so that it can be started again; some of its stores may be done. */
 static bool case_matches(const struct vector_case *c, enum outcome outcome, const struct machine *ours)
 {
-	return outcome == c->outcome && (outcome != OUTCOME_DONE || !memcmp(ours, &c->out, sizeof(*ours)));
+	if (outcome != c->outcome)
+		return false;
+	if (outcome == OUTCOME_FAULT)
+		return !memcmp(ours, &c->in, offsetof(struct machine, data));
+	return outcome == OUTCOME_UNDEFINED || !memcmp(ours, &c->out, sizeof(*ours));
 }
 
 static void arguments_read(int argc, char **argv)
