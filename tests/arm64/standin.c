@@ -1,10 +1,11 @@
 /*
- * The interpreter's surroundings for one instruction: see standin.h. Memory is DATA_SIZE bytes at DATA_BASE; half of the cases reach it by a translation
+ * The interpreter's surroundings for one instruction: see standin.h. Memory is DATA_SIZE bytes at DATA_BASE; some cases reach it by a translation
  * entry, as most accesses of real guests do, and the others on the slow path.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "arm64/cpu/fp.h"
 #include "arm64/cpu/mem.h"
 #include "standin.h"
 
@@ -56,7 +57,8 @@ void a64_careful(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 
 void a64_exception(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t syndrome)
 {
-	(void)cpu, (void)insn, (void)syndrome;
+	(void)insn;
+	cpu->exception.syndrome = syndrome;
 	run.fault = true;
 }
 
@@ -123,7 +125,8 @@ enum outcome standin_run(struct arm64_vcpu *cpu, const struct vector_case *c, ui
 
 	*out = c->in;
 	cpu->block_pc = pc;
-	cpu->tlb = c->in.fpsr & 1 ? &tlb : &cpu->tlb_empty;
+	cpu->tlb = c->in.fpsr & FPSR_IOC ? &tlb : &cpu->tlb_empty;
+	cpu->mode = c->in.fpsr & FPSR_DZC ? A64_MODE_ALIGN : 0; /* alignment is not checked here: it decides how structures are accessed */
 	if (!standin_decode(cpu, c->word, pc, block))
 		return OUTCOME_UNDEFINED;
 	machine_load(cpu, &c->in);

@@ -230,6 +230,8 @@ static void memory_place(struct generator *g, struct vector_case *c, uint64_t pc
 	}
 	if (below(g, 2))
 		target &= ~UINT64_C(15);
+	if (below(g, 16) == 0) /* perhaps across the end of the memory */
+		target = DATA_BASE + 0x1000 - below(g, 64);
 	*base = target;
 	switch (bits(word, 29, 27)) {
 	case 5: /* pair */

@@ -154,6 +154,7 @@ static void batch_run(struct batch *batch)
 		struct vector_case *c = &batch->cases[i];
 
 		memcpy((void *)DATA_BASE, c->in.data, DATA_SIZE);
+		memset((void *)(DATA_BASE + 0x1000 - DATA_SIZE), 0, DATA_SIZE);
 		c->out = c->in;
 		outcome = OUTCOME_DONE;
 		((void (*)(struct machine *))CODE_BASE)(&c->out);

@@ -122,7 +122,7 @@ static void integer_estimate(struct arm64_vcpu *cpu, const struct a64_insn *insn
 }
 
 /* FCVTL: halves to singles, or singles to doubles; Q: those of the upper part. */
-static void fcvtl(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void fcvtl_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int esize = bit(word, 22) ? 32 : 16, count = 64 / esize, first = bit(word, 30) ? count : 0;
@@ -133,6 +133,11 @@ static void fcvtl(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 		element_set(&d, 2 * esize, i, fp_convert(&env, esize, 2 * esize, element_get(&n, esize, first + i), fp_rounding(&env)));
 	fp_end(cpu, &env);
 	v_set(cpu, rd(word), d, 16);
+}
+
+static void fcvtl(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	fcvtl_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 

@@ -20,13 +20,28 @@ TEMPLATE void scalar_unary(struct arm64_vcpu *cpu, const struct a64_insn *insn, 
 
 	fp_end(cpu, &env);
 	v_set_scalar(cpu, rd(insn->word), result);
+}
+
+/* These three raise nothing. */
+static void fmov_scalar(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	v_set_scalar(cpu, rd(insn->word), scalar_get(cpu, rn(insn->word), insn->size));
+	a64_next(cpu, insn);
+}
+
+static void fabs_scalar(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	v_set_scalar(cpu, rd(insn->word), fp_abs(insn->size, scalar_get(cpu, rn(insn->word), insn->size)));
+	a64_next(cpu, insn);
+}
+
+static void fneg_scalar(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	v_set_scalar(cpu, rd(insn->word), fp_neg(insn->size, scalar_get(cpu, rn(insn->word), insn->size)));
 	a64_next(cpu, insn);
 }
 
 #define SCALAR_UNARY_OPS(X) \
-	X(fmov, a) \
-	X(fabs, fp_abs(size, a)) \
-	X(fneg, fp_neg(size, a)) \
 	X(fsqrt, fp_sqrt(env, size, a)) \
 	X(fcvt_single, fp_convert(env, size, 32, a, fp_rounding(env))) \
 	X(fcvt_double, fp_convert(env, size, 64, a, fp_rounding(env))) \
@@ -49,9 +64,14 @@ TEMPLATE void scalar_unary(struct arm64_vcpu *cpu, const struct a64_insn *insn, 
 		(void)env, (void)size; \
 		return expression; \
 	} \
-	static void name##_scalar(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	STEP void name##_step(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
 	{ \
 		scalar_unary(cpu, insn, op_##name); \
+	} \
+	static void name##_scalar(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		name##_step(cpu, insn); \
+		a64_next(cpu, insn); \
 	}
 SCALAR_UNARY_OPS(SCALAR_UNARY_HANDLER)
 
@@ -76,7 +96,7 @@ static a64_fn *decode_one_source(struct a64_insn *insn)
 
 typedef uint64_t scalar_binary_op(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b);
 
-TEMPLATE void scalar_binary(struct arm64_vcpu *cpu, const struct a64_insn *insn, scalar_binary_op *op)
+STEP void scalar_binary(struct arm64_vcpu *cpu, const struct a64_insn *insn, scalar_binary_op *op)
 {
 	unsigned int size = insn->size;
 	struct fp_env env = fp_begin(cpu);
@@ -84,7 +104,6 @@ TEMPLATE void scalar_binary(struct arm64_vcpu *cpu, const struct a64_insn *insn,
 
 	fp_end(cpu, &env);
 	v_set_scalar(cpu, rd(insn->word), result);
-	a64_next(cpu, insn);
 }
 
 static uint64_t multiply_negate(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b)
@@ -107,6 +126,7 @@ static uint64_t multiply_negate(struct fp_env *env, unsigned int size, uint64_t 
 	static void name##_scalar(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
 	{ \
 		scalar_binary(cpu, insn, op); \
+		a64_next(cpu, insn); \
 	}
 SCALAR_BINARY_OPS(SCALAR_BINARY_HANDLER)
 
@@ -116,7 +136,7 @@ static a64_fn *const two_sources[16] = {
 
 /* ---- Three sources: FMADD, FMSUB, FNMADD, FNMSUB. ---- */
 
-static void multiply_add(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void multiply_add_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int size = insn->size;
@@ -127,6 +147,11 @@ static void multiply_add(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 
 	fp_end(cpu, &env);
 	v_set_scalar(cpu, rd(word), result);
+}
+
+static void multiply_add(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	multiply_add_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 
@@ -158,7 +183,7 @@ static bool condition_holds(const struct arm64_vcpu *cpu, unsigned int condition
 	return holds != (condition & 1);
 }
 
-static void compare(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void compare_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int size = insn->size;
@@ -166,10 +191,15 @@ static void compare(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 
 	nzcv_set(cpu, fp_compare(&env, size, scalar_get(cpu, rn(word), size), bit(word, 3) ? 0 : scalar_get(cpu, rm(word), size), bit(word, 4)));
 	fp_end(cpu, &env);
+}
+
+static void compare(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	compare_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 
-static void conditional_compare(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void conditional_compare_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int size = insn->size, nzcv = bits(word, 3, 0);
@@ -179,6 +209,11 @@ static void conditional_compare(struct arm64_vcpu *cpu, const struct a64_insn *i
 		nzcv = fp_compare(&env, size, scalar_get(cpu, rn(word), size), scalar_get(cpu, rm(word), size), bit(word, 4));
 	fp_end(cpu, &env);
 	nzcv_set(cpu, nzcv);
+}
+
+static void conditional_compare(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	conditional_compare_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 
@@ -203,7 +238,7 @@ static unsigned int general_width(uint32_t word)
 	return bit(word, 31) ? 64 : 32;
 }
 
-static void to_general(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void to_general_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	struct fp_env env = fp_begin(cpu);
@@ -211,10 +246,15 @@ static void to_general(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	cpu->x[insn->d] = fp_to_fixed(&env, insn->size, scalar_get(cpu, rn(word), insn->size), general_width(word), insn->shift, bit(word, 16),
 				      (enum fp_rounding)insn->m);
 	fp_end(cpu, &env);
+}
+
+static void to_general(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	to_general_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 
-static void from_general(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void from_general_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	struct fp_env env = fp_begin(cpu);
@@ -222,6 +262,11 @@ static void from_general(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	v_set_scalar(cpu, rd(word),
 		     fp_from_fixed(&env, insn->size, cpu->x[rn(word)], general_width(word), insn->shift, bit(word, 16), fp_rounding(&env)));
 	fp_end(cpu, &env);
+}
+
+static void from_general(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	from_general_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 
@@ -252,7 +297,7 @@ static void move_high_from_general(struct arm64_vcpu *cpu, const struct a64_insn
 	a64_next(cpu, insn);
 }
 
-static void fjcvtzs(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void fjcvtzs_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	struct fp_env env = fp_begin(cpu);
 	bool zero;
@@ -260,6 +305,11 @@ static void fjcvtzs(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	cpu->x[insn->d] = fp_to_int32_javascript(&env, cpu->z[rn(insn->word)].d[0], &zero);
 	fp_end(cpu, &env);
 	nzcv_set(cpu, zero ? 4 : 0);
+}
+
+static void fjcvtzs(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	fjcvtzs_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 
@@ -341,7 +391,7 @@ static a64_fn *decode_float_registers(struct a64_insn *insn)
 	return bit(word, 14) ? decode_one_source(insn) : NULL;
 }
 
-a64_fn *decode_float_scalar(struct a64_insn *insn)
+static a64_fn *decode_class(struct a64_insn *insn)
 {
 	static const uint8_t sizes[] = { 32, 64, 0, 16 };
 	uint32_t word = insn->word;
@@ -356,4 +406,9 @@ a64_fn *decode_float_scalar(struct a64_insn *insn)
 	if (bits(word, 15, 10) == 0)
 		return decode_integer(insn);
 	return bit(word, 31) ? NULL : decode_float_registers(insn);
+}
+
+a64_fn *decode_float_scalar(struct a64_insn *insn)
+{
+	return float_fast(insn, decode_class(insn));
 }

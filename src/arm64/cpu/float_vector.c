@@ -2,6 +2,7 @@
  * Advanced SIMD floating point: two operands and more, element by element (also by element, pairwise, and as scalars), products of halves into singles, and
  * complex numbers.
  */
+#include "arm64/cpu/fp_host.h"
 #include "arm64/cpu/vector.h"
 
 typedef uint64_t float_op(struct fp_env *env, unsigned int size, uint64_t d, uint64_t a, uint64_t b);
@@ -25,6 +26,50 @@ TEMPLATE void float_elements(struct arm64_vcpu *cpu, uint32_t word, float_op *op
 			    op(&env, esize, element_get(&d, esize, i), element_get(&n, esize, i), element_get(&m, esize, i)));
 	fp_end(cpu, &env);
 	v_result(cpu, word, esize, d);
+}
+
+/* All elements on the host's unit; false: nothing was done. */
+TEMPLATE bool host_elements(struct arm64_vcpu *cpu, uint32_t word, enum host_operation operation, unsigned int esize)
+{
+	union v128 d = { .d = { 0, 0 } }, n = v_get(cpu, rn(word)), m = v_operand_m(cpu, word, esize);
+	const struct fp_env env = fp_begin(cpu);
+
+	for (unsigned int i = 0; i < v_elements(word, esize); i++) {
+		uint64_t result;
+
+		if (unlikely(!host_compute(&env, operation, esize, element_get(&n, esize, i), element_get(&m, esize, i), &result)))
+			return false;
+		element_set(&d, esize, i, result);
+	}
+	v_result(cpu, word, esize, d);
+	return true;
+}
+
+TEMPLATE bool float_host(struct arm64_vcpu *cpu, uint32_t word, enum host_operation operation)
+{
+	switch (float_esize(word)) {
+	case 32: return host_elements(cpu, word, operation, 32);
+	case 64: return host_elements(cpu, word, operation, 64);
+	default: return false;
+	}
+}
+
+TEMPLATE void float_add(struct arm64_vcpu *cpu, uint32_t word, float_op *op)
+{
+	if (!float_host(cpu, word, HOST_ADD))
+		float_elements(cpu, word, op);
+}
+
+TEMPLATE void float_subtract(struct arm64_vcpu *cpu, uint32_t word, float_op *op)
+{
+	if (!float_host(cpu, word, HOST_SUB))
+		float_elements(cpu, word, op);
+}
+
+TEMPLATE void float_multiply(struct arm64_vcpu *cpu, uint32_t word, float_op *op)
+{
+	if (!float_host(cpu, word, HOST_MUL))
+		float_elements(cpu, word, op);
 }
 
 /* The pairs of n and then of m. */
@@ -63,11 +108,11 @@ TEMPLATE void float_pair(struct arm64_vcpu *cpu, uint32_t word, float_op *op)
 	X(fminnmp, float_pairwise, fp_minnm(env, size, a, b)) \
 	X(fmla, float_elements, fp_muladd(env, size, d, a, b)) \
 	X(fmls, float_elements, fp_muladd(env, size, d, fp_neg(size, a), b)) \
-	X(fadd, float_elements, fp_add(env, size, a, b)) \
-	X(fsub, float_elements, fp_sub(env, size, a, b)) \
+	X(fadd, float_add, fp_add(env, size, a, b)) \
+	X(fsub, float_subtract, fp_sub(env, size, a, b)) \
 	X(faddp, float_pairwise, fp_add(env, size, a, b)) \
 	X(fabd, float_elements, fp_abs(size, fp_sub(env, size, a, b))) \
-	X(fmul, float_elements, fp_mul(env, size, a, b)) \
+	X(fmul, float_multiply, fp_mul(env, size, a, b)) \
 	X(fmulx, float_elements, fp_mulx(env, size, a, b)) \
 	X(fcmeq, float_elements, -(uint64_t)fp_equal(env, size, a, b)) \
 	X(fcmge, float_elements, -(uint64_t)fp_greater_equal(env, size, a, b)) \
@@ -148,7 +193,7 @@ const struct vector_row float_pairwise_rows[] = {
 
 /* ---- FMLAL, FMLSL, FMLAL2, FMLSL2: halves of the lower (or, with U, the upper) part, by bit 23 or, by element, bit 14 negated. ---- */
 
-static void half_product(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void half_product_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	bool negate = is_indexed(word) ? bit(word, 14) : bit(word, 23);
@@ -160,6 +205,11 @@ static void half_product(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 		d.s[i] = fp_muladd_half(&env, d.s[i], (uint16_t)(n.h[first + i] ^ (negate ? 0x8000 : 0)), m.h[first + i]);
 	fp_end(cpu, &env);
 	v_set(cpu, rd(word), d, v_bytes(word));
+}
+
+static void half_product(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	half_product_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 
@@ -174,7 +224,7 @@ const struct vector_row float_half_product_rows[] = {
 /* ---- Complex numbers: pairs of a real and an imaginary element. ---- */
 
 /* FCADD: b is rotated by 90 or 270 degrees. */
-static void fcadd(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void fcadd_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int esize = v_esize(word);
@@ -194,11 +244,16 @@ static void fcadd(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	}
 	fp_end(cpu, &env);
 	v_set(cpu, rd(word), d, v_bytes(word));
+}
+
+static void fcadd(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	fcadd_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 
 /* FCMLA: the real or (odd rotations) the imaginary part of a times b, rotated by 0, 90, 180 or 270 degrees, is added. */
-static void fcmla(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP void fcmla_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int esize = v_esize(word), rotation = is_indexed(word) ? bits(word, 14, 13) : bits(word, 12, 11);
@@ -219,6 +274,11 @@ static void fcmla(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	}
 	fp_end(cpu, &env);
 	v_set(cpu, rd(word), d, v_bytes(word));
+}
+
+static void fcmla(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	fcmla_step(cpu, insn);
 	a64_next(cpu, insn);
 }
 

@@ -290,8 +290,13 @@ static int compare(const struct fp_number *a, const struct fp_number *b)
 /* compare(), or 2 when unordered. */
 static int compare_flagged(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b, bool signal_all_nans)
 {
-	struct fp_number na = fp_unpack(env, size, a), nb = fp_unpack(env, size, b);
+	struct fp_number na, nb;
+	int order;
 
+	if (likely(host_compare(size, a, b, &order)))
+		return order;
+	na = fp_unpack(env, size, a);
+	nb = fp_unpack(env, size, b);
 	if (fp_is_nan(na.kind) || fp_is_nan(nb.kind)) {
 		if (signal_all_nans || na.kind == FP_SNAN || nb.kind == FP_SNAN)
 			env->flags |= FPSR_IOC;
@@ -327,8 +332,13 @@ bool fp_greater(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b)
 /* The operand whose order is `wanted` (1: the maximum, -1: the minimum). */
 static uint64_t choose(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b, int wanted)
 {
-	struct fp_number na = fp_unpack(env, size, a), nb = fp_unpack(env, size, b), *chosen;
+	struct fp_number na, nb, *chosen;
+	int order;
 
+	if (likely(host_compare(size, a, b, &order) && order != 0))
+		return order == wanted ? a : b;
+	na = fp_unpack(env, size, a);
+	nb = fp_unpack(env, size, b);
 	if (fp_is_nan(na.kind) || fp_is_nan(nb.kind))
 		return fp_process_nans(env, size, na.kind, a, nb.kind, b);
 	if (na.kind == FP_ZERO_NUMBER && nb.kind == FP_ZERO_NUMBER)

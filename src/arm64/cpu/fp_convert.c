@@ -2,6 +2,7 @@
  * Floating-point conversions: between the formats, to integral values, to and from integers and fixed-point numbers (DDI 0487, shared
  * pseudocode: FPConvert, FPRoundInt, FPRoundIntN, FPToFixed, FPToFixedJS, FixedToFP).
  */
+#include "arm64/cpu/fp_host.h"
 #include "arm64/cpu/fp_number.h"
 
 /* FPConvertNaN: the fraction's high bits stay. */
@@ -102,11 +103,14 @@ uint64_t fp_round_int_n(struct fp_env *env, unsigned int size, uint64_t a, enum 
 
 uint64_t fp_to_fixed(struct fp_env *env, unsigned int size, uint64_t a, unsigned int width, unsigned int fraction, bool is_unsigned, enum fp_rounding rounding)
 {
-	struct fp_number n = fp_unpack(env, size, a);
+	struct fp_number n;
 	uint128 magnitude, limit;
 	bool inexact = false;
 	uint64_t value;
 
+	if (rounding == FP_ZERO && fraction == 0 && !is_unsigned && host_to_integer(env, size, a, width, &value))
+		return value & (UINT64_MAX >> (64 - width));
+	n = fp_unpack(env, size, a);
 	if (fp_is_nan(n.kind)) {
 		env->flags |= FPSR_IOC;
 		return 0;
@@ -136,6 +140,11 @@ uint64_t fp_from_fixed(struct fp_env *env, unsigned int size, uint64_t value, un
 
 	if (magnitude == 0)
 		return 0;
+	/* Exact on the host, whatever the rounding. */
+	if (fraction == 0 && size == 64 && magnitude < UINT64_C(1) << 53)
+		return host_double_bits(sign ? -(double)(int64_t)magnitude : (double)(int64_t)magnitude);
+	if (fraction == 0 && size == 32 && magnitude < UINT64_C(1) << 24)
+		return host_single_bits(sign ? -(float)(int32_t)magnitude : (float)(int32_t)magnitude);
 	return fp_round128(env, size, sign, 127 - (int)fraction, magnitude, rounding);
 }
 

@@ -101,6 +101,32 @@ static inline __attribute__((always_inline)) bool host_compute(const struct fp_e
 	return host_result(size, *result) || (host_is_zero(size, *result) && (operation <= HOST_SUB || host_is_zero(size, a) || host_is_zero(size, b)));
 }
 
+/* Towards zero, to a signed integer that has that width: IXC must be set, or the number integral. */
+static inline bool host_to_integer(const struct fp_env *env, unsigned int size, uint64_t a, unsigned int width, uint64_t *value)
+{
+	double number;
+
+	if (size == 16 || !host_operand(size, a))
+		return false;
+	number = size == 32 ? (double)host_single(a) : host_double(a);
+	if ((host_double_bits(number) >> 52 & 0x7ff) >= 1023 + width - 1)
+		return false;
+	*value = (uint64_t)(int64_t)number;
+	return env->flags & FPSR_IXC || (double)(int64_t)number == number;
+}
+
+/* -1, 0 or 1: no flags come of comparing such numbers. */
+static inline bool host_compare(unsigned int size, uint64_t a, uint64_t b, int *order)
+{
+	if (size == 16 || !host_operand(size, a) || !host_operand(size, b))
+		return false;
+	if (size == 32)
+		*order = (host_single(a) > host_single(b)) - (host_single(a) < host_single(b));
+	else
+		*order = (host_double(a) > host_double(b)) - (host_double(a) < host_double(b));
+	return true;
+}
+
 #if defined(__x86_64__)
 static inline float host_sqrt_single(float a)
 {

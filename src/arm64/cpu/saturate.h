@@ -30,7 +30,7 @@ TEMPLATE uint64_t saturate_unsigned(wide value, unsigned int width, bool *satura
 TEMPLATE wide shift_left_wide(wide value, unsigned int shift, unsigned int width)
 {
 	if (shift < width)
-		return value << shift;
+		return value * ((wide)1 << shift);
 	return value == 0 ? 0 : value < 0 ? -((wide)1 << 64) : (wide)1 << 64;
 }
 

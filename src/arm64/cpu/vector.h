@@ -10,6 +10,9 @@
 #include "arm64/cpu/fp.h"
 #include "arm64/cpu/insn.h"
 
+/* For what handlers call: a tail call is one only when no local's address is known to others, inlined ones' included. */
+#define STEP static __attribute__((noinline))
+
 /* A function that exists only where it is expanded with constant arguments. */
 #define TEMPLATE static inline __attribute__((always_inline))
 
@@ -20,6 +23,7 @@ union v128 {
 	uint16_t h[8];
 	uint32_t s[4];
 	uint64_t d[2];
+	uint64_t whole __attribute__((vector_size(16))); /* one load or store: two of half the size would delay what comes next */
 };
 
 static inline unsigned int rd(uint32_t word)
@@ -41,7 +45,7 @@ static inline union v128 v_get(const struct arm64_vcpu *cpu, unsigned int reg)
 {
 	union v128 value;
 
-	memcpy(&value, &cpu->z[reg], sizeof(value));
+	value.whole = ((const union v128 *)&cpu->z[reg])->whole;
 	return value;
 }
 
@@ -50,8 +54,9 @@ TEMPLATE void v_set(struct arm64_vcpu *cpu, unsigned int reg, union v128 value, 
 {
 	union arm64_z *z = &cpu->z[reg];
 
-	z->d[0] = value.d[0];
-	z->d[1] = bytes > 8 ? value.d[1] : 0;
+	if (bytes <= 8)
+		value.d[1] = 0;
+	((union v128 *)z)->whole = value.whole;
 	if (unlikely(cpu->vl_max > 16))
 		memset(z->b + 16, 0, cpu->vl_max - 16u);
 }
@@ -210,5 +215,7 @@ a64_fn *vector_trapped(struct a64_decode *decode, a64_fn *run);
 /* Modified immediates (vector_move.c) and scalar floating point (float_scalar.c) have operands that are not rows. */
 a64_fn *decode_modified_immediate(struct a64_insn *insn);
 a64_fn *decode_float_scalar(struct a64_insn *insn);
+/* The handler that has the host's unit do the work, and leaves to `general` what that cannot (float_fast.c); or `general`. */
+a64_fn *float_fast(struct a64_insn *insn, a64_fn *general);
 
 #endif

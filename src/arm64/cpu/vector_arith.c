@@ -27,25 +27,28 @@ TEMPLATE void arith(struct arm64_vcpu *cpu, uint32_t word, element_op *op)
 }
 
 /* The elements of n and then of m, pair by pair. */
-TEMPLATE void pairwise_elements(struct arm64_vcpu *cpu, uint32_t word, element_op *op, unsigned int esize)
+TEMPLATE void pairwise_elements(struct arm64_vcpu *cpu, uint32_t word, element_op *op, unsigned int esize, unsigned int bytes)
 {
 	union v128 d = { .d = { 0, 0 } }, n = v_get(cpu, rn(word)), m = v_get(cpu, rm(word));
-	unsigned int half = v_bytes(word) * 4 / esize;
+	unsigned int half = bytes * 4 / esize;
 
-	for (unsigned int i = 0; i < half; i++) {
+	for (unsigned int i = 0; i < half; i++)
 		element_set(&d, esize, i, op(0, element_get(&n, esize, 2 * i), element_get(&n, esize, 2 * i + 1), esize));
+	for (unsigned int i = 0; i < half; i++)
 		element_set(&d, esize, half + i, op(0, element_get(&m, esize, 2 * i), element_get(&m, esize, 2 * i + 1), esize));
-	}
-	v_set(cpu, rd(word), d, v_bytes(word));
+	v_set(cpu, rd(word), d, bytes);
 }
 
 TEMPLATE void pairwise(struct arm64_vcpu *cpu, uint32_t word, element_op *op)
 {
-	switch (bits(word, 23, 22)) {
-	case 0: pairwise_elements(cpu, word, op, 8); break;
-	case 1: pairwise_elements(cpu, word, op, 16); break;
-	case 2: pairwise_elements(cpu, word, op, 32); break;
-	default: pairwise_elements(cpu, word, op, 64); break;
+	switch (bits(word, 23, 22) << 1 | bit(word, 30)) {
+	case 0: pairwise_elements(cpu, word, op, 8, 8); break;
+	case 1: pairwise_elements(cpu, word, op, 8, 16); break;
+	case 2: pairwise_elements(cpu, word, op, 16, 8); break;
+	case 3: pairwise_elements(cpu, word, op, 16, 16); break;
+	case 4: pairwise_elements(cpu, word, op, 32, 8); break;
+	case 5: pairwise_elements(cpu, word, op, 32, 16); break;
+	default: pairwise_elements(cpu, word, op, 64, 16); break;
 	}
 }
 

@@ -167,7 +167,7 @@ static void subhn(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 /* An element of twice the size shifted right, and saturated from and to what `how` says. */
 enum narrowing { NARROW_TRUNCATE, NARROW_SIGNED, NARROW_UNSIGNED, NARROW_SIGNED_TO_UNSIGNED };
 
-TEMPLATE void narrow(struct arm64_vcpu *cpu, uint32_t word, unsigned int esize, unsigned int shift, bool round, enum narrowing how)
+TEMPLATE void narrow_elements(struct arm64_vcpu *cpu, uint32_t word, unsigned int esize, unsigned int shift, bool round, enum narrowing how)
 {
 	union v128 value = { .d = { 0, 0 } }, n = v_get(cpu, rn(word));
 	unsigned int count = is_scalar(word) ? 1 : 64 / esize;
@@ -175,16 +175,29 @@ TEMPLATE void narrow(struct arm64_vcpu *cpu, uint32_t word, unsigned int esize, 
 
 	for (unsigned int i = 0; i < count; i++) {
 		uint64_t a = element_get(&n, 2 * esize, i);
-		wide exact = how == NARROW_UNSIGNED || how == NARROW_TRUNCATE ? (wide)a : (wide)sign_extend(a, 2 * esize);
+		wide exact;
 		uint64_t result;
 
-		exact = shift_right_wide(exact, shift, round);
-		result = how == NARROW_TRUNCATE ? (uint64_t)exact :
-			 how == NARROW_SIGNED ? saturate_signed(exact, esize, &saturated) : saturate_unsigned(exact, esize, &saturated);
+		if (how == NARROW_TRUNCATE) {
+			result = (a >> shift) + (round ? a >> (shift - 1) & 1 : 0);
+		} else {
+			exact = how == NARROW_UNSIGNED ? (wide)a : (wide)sign_extend(a, 2 * esize);
+			exact = shift_right_wide(exact, shift, round);
+			result = how == NARROW_SIGNED ? saturate_signed(exact, esize, &saturated) : saturate_unsigned(exact, esize, &saturated);
+		}
 		element_set(&value, esize, i, result);
 	}
 	saturate_remember(cpu, saturated);
 	narrow_result(cpu, word, esize, value);
+}
+
+TEMPLATE void narrow(struct arm64_vcpu *cpu, uint32_t word, unsigned int esize, unsigned int shift, bool round, enum narrowing how)
+{
+	switch (esize) {
+	case 8: narrow_elements(cpu, word, 8, shift, round, how); break;
+	case 16: narrow_elements(cpu, word, 16, shift, round, how); break;
+	default: narrow_elements(cpu, word, 32, shift, round, how); break;
+	}
 }
 
 /* Name, and how: without a shift, with one, and with one that rounds. */

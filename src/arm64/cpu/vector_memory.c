@@ -131,27 +131,41 @@ static a64_fn *decode_single(struct a64_decode *decode, struct a64_insn *insn)
 
 /* ---- Pairs. ---- */
 
-static void pair(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+TEMPLATE bool pair(struct arm64_vcpu *cpu, const struct a64_insn *insn, unsigned int size)
 {
 	uint32_t word = insn->word;
-	unsigned int first = rd(word), second = bits(word, 14, 10), size = insn->size;
+	unsigned int first = rd(word), second = bits(word, 14, 10);
 	uint64_t base = cpu->x[insn->n], address = bits(word, 24, 23) == 1 ? base : base + insn->imm;
 	union v128 a = { .d = { 0, 0 } }, b = { .d = { 0, 0 } };
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	if (bit(word, 22)) {
 		if (!a64_read(cpu, insn, address, &a, size, 0) || !a64_read(cpu, insn, address + size, &b, size, 0))
-			return;
+			return false;
 		v_set(cpu, first, a, size);
 		v_set(cpu, second, b, size);
 	} else if (!a64_write(cpu, insn, address, &cpu->z[first], size, 0) || !a64_write(cpu, insn, address + size, &cpu->z[second], size, 0)) {
-		return;
+		return false;
 	}
 	if (bit(word, 23))
 		cpu->x[insn->n] = base + insn->imm;
-	a64_next(cpu, insn);
+	return true;
 }
+
+#define PAIR_HANDLER(size) \
+	STEP bool pair_step_##size(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		return pair(cpu, insn, size); \
+	} \
+	static void pair_##size(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		if (pair_step_##size(cpu, insn)) \
+			a64_next(cpu, insn); \
+	}
+PAIR_HANDLER(4)
+PAIR_HANDLER(8)
+PAIR_HANDLER(16)
 
 static a64_fn *decode_pair(struct a64_decode *decode, struct a64_insn *insn)
 {
@@ -161,9 +175,8 @@ static a64_fn *decode_pair(struct a64_decode *decode, struct a64_insn *insn)
 	if (opc == 3)
 		return NULL;
 	insn->n = base_register(decode, word);
-	insn->size = (uint8_t)(4u << opc);
-	insn->imm = (uint64_t)bits_signed(word, 21, 15) * insn->size;
-	return pair;
+	insn->imm = (uint64_t)bits_signed(word, 21, 15) << (opc + 2);
+	return opc == 0 ? pair_4 : opc == 1 ? pair_8 : pair_16;
 }
 
 /* ---- Structures: post-indexed by their size (m is X_ZERO) or by a register, or not at all (imm and m are 0). ---- */
@@ -198,7 +211,7 @@ static unsigned int multiple_place(const struct multiple *multiple, unsigned int
 	return element / multiple->elements * ebytes + i % ebytes;
 }
 
-static void load_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP bool load_multiple_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	const struct multiple *multiple = &multiples[bits(word, 15, 12)];
@@ -208,10 +221,10 @@ static void load_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	uint8_t memory[64];
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	for (unsigned int i = 0; i < total; i += step)
 		if (!a64_read(cpu, insn, cpu->x[insn->n] + i, memory + i, step, 0))
-			return;
+			return false;
 	for (unsigned int i = 0; i < total; i++) {
 		unsigned int place = multiple_place(multiple, ebytes, bytes, i, &reg);
 
@@ -220,10 +233,16 @@ static void load_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	for (reg = 0; reg < multiple->registers; reg++)
 		v_set(cpu, (rd(word) + reg) % 32, values[reg], bytes);
 	structure_post_index(cpu, insn, total);
-	a64_next(cpu, insn);
+	return true;
 }
 
-static void store_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+static void load_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (load_multiple_step(cpu, insn))
+		a64_next(cpu, insn);
+}
+
+STEP bool store_multiple_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	const struct multiple *multiple = &multiples[bits(word, 15, 12)];
@@ -232,7 +251,7 @@ static void store_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	uint8_t memory[64];
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	for (unsigned int i = 0; i < total; i++) {
 		unsigned int place = multiple_place(multiple, ebytes, bytes, i, &reg);
 
@@ -240,8 +259,51 @@ static void store_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	}
 	for (unsigned int i = 0; i < total; i += step)
 		if (!a64_write(cpu, insn, cpu->x[insn->n] + i, memory + i, step, 0))
-			return;
+			return false;
 	structure_post_index(cpu, insn, total);
+	return true;
+}
+
+static void store_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (store_multiple_step(cpu, insn))
+		a64_next(cpu, insn);
+}
+
+STEP bool load_whole_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	uint32_t word = insn->word;
+	unsigned int registers = multiples[bits(word, 15, 12)].registers;
+	union v128 values[4];
+
+	if (!base_valid(cpu, insn))
+		return false;
+	for (unsigned int i = 0; i < registers; i++)
+		if (!a64_read(cpu, insn, cpu->x[insn->n] + 16 * i, &values[i], 16, 0))
+			return false;
+	for (unsigned int i = 0; i < registers; i++)
+		v_set(cpu, (rd(word) + i) % 32, values[i], 16);
+	structure_post_index(cpu, insn, 16 * registers);
+	return true;
+}
+
+static void load_whole(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (load_whole_step(cpu, insn))
+		a64_next(cpu, insn);
+}
+
+static void store_whole(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	uint32_t word = insn->word;
+	unsigned int registers = multiples[bits(word, 15, 12)].registers;
+
+	if (!base_valid(cpu, insn))
+		return;
+	for (unsigned int i = 0; i < registers; i++)
+		if (!a64_write(cpu, insn, cpu->x[insn->n] + 16 * i, &cpu->z[(rd(word) + i) % 32], 16, 0))
+			return;
+	structure_post_index(cpu, insn, 16 * registers);
 	a64_next(cpu, insn);
 }
 
@@ -263,6 +325,9 @@ static a64_fn *decode_multiple(struct a64_decode *decode, struct a64_insn *insn)
 		return NULL;
 	if (multiple->elements > 1 && bits(word, 11, 10) == 3 && !bit(word, 30))
 		return NULL;
+	/* LD1 and ST1 of 128 bits: the registers as they are, where elements need not be aligned by themselves. */
+	if (multiple->elements == 1 && bit(word, 30) && !(decode->mode & A64_MODE_ALIGN))
+		return bit(word, 22) ? load_whole : store_whole;
 	return bit(word, 22) ? load_multiple : store_multiple;
 }
 
@@ -273,17 +338,17 @@ static unsigned int single_elements(uint32_t word)
 }
 
 /* Of each register one element, insn->shift; insn->size is its bytes. */
-static void load_lanes(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP bool load_lanes_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int count = single_elements(word), ebytes = insn->size;
 	uint64_t values[4] = { 0 };
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	for (unsigned int i = 0; i < count; i++)
 		if (!a64_read(cpu, insn, cpu->x[insn->n] + i * ebytes, &values[i], ebytes, 0))
-			return;
+			return false;
 	for (unsigned int i = 0; i < count; i++) {
 		union v128 value = v_get(cpu, (rd(word) + i) % 32);
 
@@ -291,39 +356,57 @@ static void load_lanes(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 		v_set(cpu, (rd(word) + i) % 32, value, 16);
 	}
 	structure_post_index(cpu, insn, count * ebytes);
-	a64_next(cpu, insn);
+	return true;
 }
 
-static void store_lanes(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+static void load_lanes(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (load_lanes_step(cpu, insn))
+		a64_next(cpu, insn);
+}
+
+STEP bool store_lanes_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int count = single_elements(word), ebytes = insn->size;
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	for (unsigned int i = 0; i < count; i++)
 		if (!a64_write(cpu, insn, cpu->x[insn->n] + i * ebytes, &cpu->z[(rd(word) + i) % 32].b[insn->shift * ebytes], ebytes, 0))
-			return;
+			return false;
 	structure_post_index(cpu, insn, count * ebytes);
-	a64_next(cpu, insn);
+	return true;
+}
+
+static void store_lanes(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (store_lanes_step(cpu, insn))
+		a64_next(cpu, insn);
 }
 
 /* LD1R ... LD4R: into all elements. */
-static void load_replicate(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+STEP bool load_replicate_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int count = single_elements(word), ebytes = insn->size;
 	uint64_t values[4] = { 0 };
 
 	if (!base_valid(cpu, insn))
-		return;
+		return false;
 	for (unsigned int i = 0; i < count; i++)
 		if (!a64_read(cpu, insn, cpu->x[insn->n] + i * ebytes, &values[i], ebytes, 0))
-			return;
+			return false;
 	for (unsigned int i = 0; i < count; i++)
 		v_set(cpu, (rd(word) + i) % 32, v_broadcast(8 * ebytes, values[i]), v_bytes(word));
 	structure_post_index(cpu, insn, count * ebytes);
-	a64_next(cpu, insn);
+	return true;
+}
+
+static void load_replicate(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (load_replicate_step(cpu, insn))
+		a64_next(cpu, insn);
 }
 
 static a64_fn *decode_single_structure(struct a64_decode *decode, struct a64_insn *insn)

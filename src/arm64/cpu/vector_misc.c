@@ -30,6 +30,13 @@ static uint64_t leading_zeros(uint64_t a, unsigned int esize)
 	return a ? (unsigned int)__builtin_clzll(a) - (64 - esize) : esize;
 }
 
+TEMPLATE uint64_t count_bits8(uint64_t a)
+{
+	a -= a >> 1 & 0x55;
+	a = (a & 0x33) + (a >> 2 & 0x33);
+	return (a + (a >> 4)) & 0x0f;
+}
+
 TEMPLATE uint64_t op_rbit(uint64_t a, unsigned int esize)
 {
 	(void)esize; /* 8 */
@@ -42,7 +49,7 @@ TEMPLATE uint64_t op_rbit(uint64_t a, unsigned int esize)
 #define UNARY_OPS(X) \
 	X(cls, leading_zeros(((uint64_t)sa ^ (uint64_t)sa << 1) >> 1 & (UINT64_MAX >> (65 - esize)), esize) - 1) \
 	X(clz, leading_zeros(a, esize)) \
-	X(cnt, (unsigned int)__builtin_popcount((unsigned int)a)) \
+	X(cnt, count_bits8(a)) \
 	X(not, ~a) \
 	X(cmgt_zero, -(uint64_t)(sa > 0)) \
 	X(cmge_zero, -(uint64_t)(sa >= 0)) \

@@ -99,20 +99,36 @@ const struct vector_row vector_insert_rows[] = {
 
 /* ---- Permutations. ---- */
 
-/* Element i of the result is element source(i) of n and m, m behind n. */
+/* Element i of the result is element source(i) of n and m, m right behind n. */
 typedef unsigned int permutation(unsigned int i, unsigned int elements, unsigned int part);
 
-TEMPLATE void permute(struct arm64_vcpu *cpu, uint32_t word, permutation *source)
+TEMPLATE void permute_elements(struct arm64_vcpu *cpu, uint32_t word, permutation *source, unsigned int esize, unsigned int bytes)
 {
-	unsigned int bytes = 1u << bits(word, 23, 22), elements = v_bytes(word) / bytes, part = bit(word, 14);
-	union v128 d = { .d = { 0, 0 } }, operands[2] = { v_get(cpu, rn(word)), v_get(cpu, rm(word)) };
+	unsigned int elements = bytes * 8 / esize, part = bit(word, 14);
+	union v128 d = { .d = { 0, 0 } }, n = v_get(cpu, rn(word)), m = v_get(cpu, rm(word));
+	union v128 both[2] = { n, m };
 
+	if (bytes == 8)
+		both[0].d[1] = m.d[0];
 	for (unsigned int i = 0; i < elements; i++) {
 		unsigned int from = source(i, elements, part);
 
-		memcpy(&d.b[i * bytes], &operands[from >= elements].b[from % elements * bytes], bytes);
+		element_set(&d, esize, i, element_get(&both[from * esize / 128], esize, from % (128 / esize)));
 	}
-	v_set(cpu, rd(word), d, v_bytes(word));
+	v_set(cpu, rd(word), d, bytes);
+}
+
+TEMPLATE void permute(struct arm64_vcpu *cpu, uint32_t word, permutation *source)
+{
+	switch (bits(word, 23, 22) << 1 | bit(word, 30)) {
+	case 0: permute_elements(cpu, word, source, 8, 8); break;
+	case 1: permute_elements(cpu, word, source, 8, 16); break;
+	case 2: permute_elements(cpu, word, source, 16, 8); break;
+	case 3: permute_elements(cpu, word, source, 16, 16); break;
+	case 4: permute_elements(cpu, word, source, 32, 8); break;
+	case 5: permute_elements(cpu, word, source, 32, 16); break;
+	default: permute_elements(cpu, word, source, 64, 16); break;
+	}
 }
 
 TEMPLATE unsigned int source_uzp(unsigned int i, unsigned int elements, unsigned int part)

@@ -47,8 +47,8 @@ TEMPLATE wide shift_wide(wide a, uint64_t b, unsigned int esize, bool round)
 	X(uqrshl, unsigned, shift_wide(a, b, esize, true)) \
 	X(sqdmulh, signed, 2 * (wide)sa * sb >> esize) \
 	X(sqrdmulh, signed, (2 * (wide)sa * sb + ((wide)1 << (esize - 1))) >> esize) \
-	X(sqrdmlah, signed, (((wide)sd << esize) + 2 * (wide)sa * sb + ((wide)1 << (esize - 1))) >> esize) \
-	X(sqrdmlsh, signed, (((wide)sd << esize) - 2 * (wide)sa * sb + ((wide)1 << (esize - 1))) >> esize) \
+	X(sqrdmlah, signed, ((wide)sd * ((wide)1 << esize) + 2 * (wide)sa * sb + ((wide)1 << (esize - 1))) >> esize) \
+	X(sqrdmlsh, signed, ((wide)sd * ((wide)1 << esize) - 2 * (wide)sa * sb + ((wide)1 << (esize - 1))) >> esize) \
 	X(suqadd, signed, (wide)sd + a) \
 	X(usqadd, unsigned, (wide)d + sa) \
 	X(sqabs, signed, sa < 0 ? -(wide)sa : sa) \

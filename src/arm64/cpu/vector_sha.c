@@ -31,7 +31,7 @@ static uint64_t majority(uint64_t x, uint64_t y, uint64_t z)
 /* ---- SHA-1. ---- */
 
 /* Four rounds. */
-static void sha1_rounds(struct arm64_vcpu *cpu, uint32_t word, uint64_t (*function)(uint64_t, uint64_t, uint64_t))
+TEMPLATE void sha1_rounds(struct arm64_vcpu *cpu, uint32_t word, uint64_t (*function)(uint64_t, uint64_t, uint64_t))
 {
 	union v128 d = v_get(cpu, rd(word)), m = v_get(cpu, rm(word));
 	uint32_t e = v_get(cpu, rn(word)).s[0];
