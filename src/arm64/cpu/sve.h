@@ -69,6 +69,11 @@ extern const struct sve_row sve_convert_rows[];   /* sve_convert.c: floating-poi
 extern const struct sve_row sve_load_rows[];      /* sve_load.c: contiguous loads */
 extern const struct sve_row sve_store_rows[];     /* sve_store.c: contiguous stores */
 extern const struct sve_row sve_gather_rows[];    /* sve_gather.c: gather loads, scatter stores, prefetches */
+extern const struct sve_row sve2_integer_rows[];  /* sve2_integer.c: saturating, halving, pairwise; shifts */
+extern const struct sve_row sve2_widen_rows[];    /* sve2_widen.c: elements twice or half as wide as others */
+extern const struct sve_row sve2_multiply_rows[]; /* sve2_multiply.c: multiplication and multiply-add; dot products */
+extern const struct sve_row sve2_bits_rows[];     /* sve2_bits.c: bitwise ternary, bit permutes, matches, histograms, cryptography */
+extern const struct sve_row sve2_float_rows[];    /* sve2_float.c */
 
 static inline const struct sve_row *sve_row(const struct a64_insn *insn)
 {

@@ -153,8 +153,10 @@ static void show(const struct test_case *before, const struct test_case *theirs,
  * A store that faulted may have stored some elements: memory is compared only if all went well. Nor are registers compared after a fault of LDR:
  * qemu-aarch64 7.2 has loaded some then.
  */
-static bool same(const struct test_case *a, const struct test_case *b)
+static bool same(const struct test_case *a, const struct test_case *b, unsigned int vl)
 {
+	if (vl == 256 && (a->word & 0xfff8f800) == 0x45604800) /* UQXTNB, UQXTNT of doublewords: qemu-aarch64 7.2 takes them for signed ones */
+		return true;
 	if (a->outcome == OUTCOME_FAULT && b->outcome == OUTCOME_FAULT && (a->word & 0xffc0a000) == 0x85800000)
 		return true;
 	return a->outcome == b->outcome && !memcmp(&a->state, &b->state, sizeof(a->state)) &&
@@ -169,7 +171,7 @@ static void compare(struct tester *t, const struct test_case *before)
 		t->done += theirs->outcome == OUTCOME_DONE;
 		t->undefined += theirs->outcome == OUTCOME_UNDEFINED;
 		t->faults += theirs->outcome == OUTCOME_FAULT;
-		if (same(theirs, ours))
+		if (same(theirs, ours, t->batch->vl))
 			continue;
 		if (theirs->outcome == OUTCOME_DONE && ours->outcome == OUTCOME_FAULT && ours->far_away) {
 			t->elsewhere++;
