@@ -88,7 +88,7 @@ bool standin_decode(const struct arm64_vcpu *cpu, uint32_t word, uint64_t pc, st
 
 	memset(block, 0, 2 * sizeof(*block));
 	block[0].word = word;
-	block[0].run = bits(word, 27, 25) == 7 ? decode_vector(&decode, &block[0]) : decode_vector_memory(&decode, &block[0]);
+	block[0].run = bits(word, 27, 25) == 7 ? a64_decode_vector(&decode, &block[0]) : a64_decode_vector_memory(&decode, &block[0]);
 	block[1].run = block_end;
 	return block[0].run != NULL;
 }

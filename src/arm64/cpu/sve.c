@@ -73,7 +73,7 @@ static void trap_fp(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 }
 
 /* Undefined comes first, then CPACR_EL1.ZEN, then CPACR_EL1.FPEN (CheckSVEEnabled). */
-a64_fn *decode_sve(struct a64_decode *decode, struct a64_insn *insn)
+a64_fn *a64_decode_sve(struct a64_decode *decode, struct a64_insn *insn)
 {
 	const struct sve_row *row = decode->mode & A64_MODE_SVE ? row_find(insn->word) : NULL;
 

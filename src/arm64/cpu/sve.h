@@ -1,6 +1,6 @@
 /*
  * What the files sve*.c share. An encoding is a row: a pattern, the handler, and what the handler needs to know beyond the instruction's
- * own fields (mostly the function of one element). Each file exports its rows; decode_sve() finds the row and leaves it in insn->imm.
+ * own fields (mostly the function of one element). Each file exports its rows; a64_decode_sve() finds the row and leaves it in insn->imm.
  *
  * Element functions take elements zero-extended to 64 bits and may return more bits than an element has: storing one drops them. `esize` is its width in bits.
  */

@@ -133,7 +133,7 @@ static a64_fn *decode_allocated(struct a64_insn *insn)
 	return decode_float_scalar(insn);
 }
 
-a64_fn *decode_vector(struct a64_decode *decode, struct a64_insn *insn)
+a64_fn *a64_decode_vector(struct a64_decode *decode, struct a64_insn *insn)
 {
 	return vector_trapped(decode, decode_allocated(insn));
 }

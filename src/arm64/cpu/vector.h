@@ -1,6 +1,6 @@
 /*
  * What the files of scalar floating-point and Advanced SIMD instructions share: operands and elements of a V register, and the rows by which
- * decode_vector() finds an instruction's handler. Every write of a V register clears the rest of it, up to the longest vector there is.
+ * a64_decode_vector() finds an instruction's handler. Every write of a V register clears the rest of it, up to the longest vector there is.
  */
 #ifndef ANYKVM_ARM64_CPU_VECTOR_H
 #define ANYKVM_ARM64_CPU_VECTOR_H

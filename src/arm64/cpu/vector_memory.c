@@ -454,7 +454,7 @@ static a64_fn *decode_allocated(struct a64_decode *decode, struct a64_insn *insn
 	}
 }
 
-a64_fn *decode_vector_memory(struct a64_decode *decode, struct a64_insn *insn)
+a64_fn *a64_decode_vector_memory(struct a64_decode *decode, struct a64_insn *insn)
 {
 	return vector_trapped(decode, decode_allocated(decode, insn));
 }

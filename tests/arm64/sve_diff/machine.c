@@ -1,5 +1,5 @@
 /*
- * Executes one instruction with decode_sve() and its handler. What the interpreter has outside its SVE files is simple here: memory is the
+ * Executes one instruction with a64_decode_sve() and its handler. What the interpreter has outside its SVE files is simple here: memory is the
  * case's data at DATA_BASE, and leaving a handler is a value of enum outcome.
  */
 #include "machine.h"
@@ -121,7 +121,7 @@ void machine_run(struct test_case *c, unsigned int vl)
 	cpu->vl = (uint16_t)vl;
 	running = c;
 	state_load(&c->state);
-	insns[0].run = decode_sve(&decode, &insns[0]);
+	insns[0].run = a64_decode_sve(&decode, &insns[0]);
 	if (insns[0].run)
 		insns[0].run(cpu, &insns[0]);
 	else
