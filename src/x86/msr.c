@@ -198,6 +198,23 @@ static int misc_features_set(struct x86_vcpu *cpu, const struct msr_row *row, bo
 	return 0;
 }
 
+/* The local APIC's timer: only in the mode that uses it. */
+static int tsc_deadline_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)row;
+	(void)from_host;
+	*value = lapic_tsc_deadline_get(cpu);
+	return 0;
+}
+
+static int tsc_deadline_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	(void)row;
+	(void)from_host;
+	lapic_tsc_deadline_set(cpu, value);
+	return 0;
+}
+
 /* Registers that do nothing and read as zero. */
 static int ignore_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
 {
@@ -289,7 +306,7 @@ static const struct msr_row rows[] = {
 	{ 0x277, 0, "pat", 0, 0x0007040600070406, 0, LISTED, NULL, pat_set },
 	{ 0x2ff, 0, "mtrr_def_type", 0, 0, 0, 0, NULL, mtrr_default_set },
 	{ 0x400, 4 * MCE_BANKS_MAX, "mc", 0, 0, 0, 0, NULL, NULL },
-	{ 0x6e0, 0, "tsc_deadline", 0, 0, 0, LISTED, NULL, ignore_set }, /* the timer is never in that mode */
+	{ 0x6e0, 0, "tsc_deadline", 0, 0, 0, LISTED, tsc_deadline_get, tsc_deadline_set },
 	{ 0xda0, 0, "xss", FIELD(xss), 0, UINT64_MAX, 0, NULL, NULL },
 	{ 0xc0000080, 0, "efer", FIELD(efer), 0, 0, 0, NULL, efer_set },
 	{ 0xc0000081, 0, "star", FIELD(star), 0, 0, LISTED, NULL, NULL },

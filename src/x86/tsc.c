@@ -34,15 +34,32 @@ static uint64_t host_tsc(void)
 #endif
 }
 
+/* Both clocks at one moment: of several tries the one that was interrupted least. */
+static void moment_take(uint64_t *ns, uint64_t *tsc)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned int i = 0; i < 8; i++) {
+		uint64_t before = host_tsc(), now = nanoseconds(), after = host_tsc();
+
+		if (after - before < best) {
+			best = after - before;
+			*ns = now;
+			*tsc = before + best / 2;
+		}
+	}
+}
+
 /* Its rate, measured once, over two milliseconds: good to a few parts in 100,000. */
 static void measure(void)
 {
-	uint64_t from = nanoseconds(), tsc = host_tsc(), now;
+	uint64_t from, from_tsc, to, to_tsc;
 
+	moment_take(&from, &from_tsc);
 	do
-		now = nanoseconds();
-	while (now - from < 2000000);
-	host_khz = (uint32_t)((host_tsc() - tsc) * 1000000 / (now - from));
+		moment_take(&to, &to_tsc);
+	while (to - from < 2000000);
+	host_khz = (uint32_t)((unsigned __int128)(to_tsc - from_tsc) * 1000000 / (to - from));
 }
 
 uint32_t tsc_host_khz(void)
