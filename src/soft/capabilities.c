@@ -1,6 +1,6 @@
 /*
  * KVM_CHECK_EXTENSION: one row a capability, with Linux 6.12's value where the software KVM does what it promises. What is
- * not in the table answers 0: kvmclock and steal time, Xen, Hyper-V, nesting, SMM, PMU, encryption.
+ * not in the table answers 0: asynchronous page faults, Xen, Hyper-V, nesting, SMM, PMU, encryption.
  */
 #include <unistd.h>
 
@@ -96,6 +96,11 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_USER_NMI, 1 },
 	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
 	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS, 1 },
+	/* Clocks. */
+	{ KVM_CAP_CLOCKSOURCE, 1 },
+	{ KVM_CAP_ADJUST_CLOCK, KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },
+	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_STEAL_TIME, 1 },
 	/* Interrupts: the PICs, the I/O APIC, the PIT; what leads to them. */
 	{ KVM_CAP_PIT, 1 },
 	{ KVM_CAP_PIT2, 1 },

@@ -13,6 +13,7 @@
 #include "core/why.h"
 #include "soft/soft.h"
 #include "x86/ioctl.h"
+#include "x86/clock.h"
 #include "x86/irqchip.h"
 
 /* ---- Memory. ---- */
@@ -213,6 +214,17 @@ static int do_unregister_coalesced(void *vm, void *data)
 	return vm_coalesced_unregister(vm, data);
 }
 
+static int do_get_clock(void *vm, void *data)
+{
+	clock_get(vm, data);
+	return 0;
+}
+
+static int do_set_clock(void *vm, void *data)
+{
+	return clock_set(vm, data);
+}
+
 /* ---- The timer of a PC. ---- */
 
 static int pit_make(struct x86_vm *vm, uint32_t flags)
@@ -396,6 +408,8 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_GET_PIT2, .fixed = do_get_pit2),
 	COMMAND(KVM_SET_PIT2, .fixed = do_set_pit2),
 	COMMAND(KVM_REINJECT_CONTROL, .direct = do_reinject_control),
+	COMMAND(KVM_GET_CLOCK, .fixed = do_get_clock),
+	COMMAND(KVM_SET_CLOCK, .fixed = do_set_clock),
 	COMMAND(KVM_CHECK_EXTENSION, .direct = do_check_extension),
 	COMMAND(KVM_ENABLE_CAP, .fixed = do_enable_cap),
 	COMMAND(KVM_X86_SET_MSR_FILTER, .fixed = do_set_msr_filter, .flags = STOPS_MEMORY),
@@ -426,6 +440,7 @@ static void vm_free(struct x86_vm *vm)
 	irqchip_destroy(vm);
 	msr_filter_free(vm->filter);
 	vm_destroy(&vm->vm);
+	pthread_mutex_destroy(&vm->clock_lock);
 	pthread_mutex_destroy(&vm->tsc_lock);
 	pthread_mutex_destroy(&vm->split_lock);
 	free(vm);
@@ -454,6 +469,7 @@ static int vm_create(struct x86_vm **created)
 	}
 	pthread_mutex_init(&vm->split_lock, NULL);
 	pthread_mutex_init(&vm->tsc_lock, NULL);
+	clock_init(vm);
 	vm->tsc_khz = tsc_host_khz();
 	vm->apic_bus_ns = 1;
 	*created = vm;

@@ -161,6 +161,17 @@ void ioapic_vector_ended(struct ioapic *ioapic, uint8_t vector, bool level)
 	pthread_mutex_unlock(&ioapic->lock);
 }
 
+bool ioapic_has_vector(struct ioapic *ioapic, uint8_t vector)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&ioapic->lock);
+	for (uint32_t pin = 0; pin < KVM_IOAPIC_NUM_PINS && !found; pin++)
+		found = (uint8_t)ioapic->state.redirtbl[pin].bits == vector;
+	pthread_mutex_unlock(&ioapic->lock);
+	return found;
+}
+
 /* ---- Registers. The lock is held. ---- */
 
 static uint32_t register_read(const struct ioapic *ioapic)

@@ -67,6 +67,8 @@ void ioapic_destroy(struct ioapic *ioapic);
 int ioapic_set(struct ioapic *ioapic, uint32_t pin, enum irq_source source, bool level);
 /* The guest has ended an interrupt of that vector. */
 void ioapic_vector_ended(struct ioapic *ioapic, uint8_t vector, bool level);
+/* Whether a pin sends that vector. */
+bool ioapic_has_vector(struct ioapic *ioapic, uint8_t vector);
 bool ioapic_covers(struct ioapic *ioapic, uint64_t gpa);
 void ioapic_read(struct ioapic *ioapic, uint64_t gpa, unsigned int size, void *data);
 void ioapic_write(struct ioapic *ioapic, uint64_t gpa, unsigned int size, const void *data);

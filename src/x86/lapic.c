@@ -136,6 +136,15 @@ void lapic_end_of_interrupt(struct x86_vcpu *cpu)
 	x86_irq_ended(cpu, (uint8_t)vector, level);
 }
 
+bool lapic_end_is_simple(struct x86_vcpu *cpu)
+{
+	int vector = cpu->lapic ? isr_highest(cpu->lapic) : -1;
+
+	if (vector < 0 || irr_highest(cpu->lapic) >= 0 || atomic_load(&cpu->lapic->tmr[vector / 32]) >> vector % 32 & 1)
+		return false;
+	return !x86_vm(cpu)->ioapic || !ioapic_has_vector(x86_vm(cpu)->ioapic, (uint8_t)vector);
+}
+
 uint64_t lapic_tpr_get(const struct x86_vcpu *cpu)
 {
 	return *reg(cpu->lapic, APIC_TPR) >> 4 & 15;

@@ -16,6 +16,7 @@
 #include "x86/cpu/native.h"
 #include "x86/cpu/segment.h"
 #include "x86/irqchip.h"
+#include "x86/pv.h"
 
 /* What the outer loop does next. */
 enum next { NEXT_GO_ON, NEXT_EXIT /* KVM_RUN returns 0 */, NEXT_INTERRUPTED /* EINTR */, NEXT_ERROR };
@@ -386,6 +387,7 @@ static void hardware_interrupt_deliver(struct x86_vcpu *cpu)
 /* Delivers what is due, in KVM's order: what was under way first, then new exceptions, NMIs and interrupts. */
 static void events_deliver(struct x86_vcpu *cpu)
 {
+	pv_eoi_look(cpu);
 	if (cpu->exception.pending || cpu->exception.injected)
 		exception_deliver(cpu);
 	else if (cpu->nmi.injected) {
@@ -454,6 +456,7 @@ static enum next guest_go(struct x86_vcpu *cpu)
 			events_deliver(cpu);
 			if (cpu->stop != STOP_NONE)
 				continue;
+			pv_eoi_offer(cpu);
 			break;
 		case STOP_CAREFUL:
 			break;
@@ -526,9 +529,11 @@ static enum next guest_enter(struct x86_vcpu *cpu)
 	if (sigsetjmp(guard.resume, 0))
 		cpu_host_fault(cpu); /* the guard has been popped */
 	fault_guard_push(&guard);
+	pv_enter(cpu);
 	fpu_enter(cpu);
 	next = guest_go(cpu);
 	fpu_leave(cpu);
+	pv_eoi_look(cpu);
 	fault_guard_pop(&guard);
 	vcpu_guest_leave(&cpu->vcpu);
 	return next;
@@ -571,6 +576,7 @@ static enum next run_loop(struct x86_vcpu *cpu)
 		if (!runnable(cpu)) {
 			if (!(atomic_load(&cpu->vcpu.kick.request)))
 				kick_wait(&cpu->vcpu.kick, lapic_timer_target(cpu));
+			cpu->steal_due = true;
 			continue;
 		}
 		next = guest_enter(cpu);
@@ -679,6 +685,7 @@ static enum next run_prepared(struct x86_vcpu *cpu)
 	if (run->immediate_exit)
 		return NEXT_INTERRUPTED;
 	cpu->ran = true;
+	cpu->steal_due = true;
 	next = run_loop(cpu);
 	if (next == NEXT_INTERRUPTED)
 		run->exit_reason = KVM_EXIT_INTR;

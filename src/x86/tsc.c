@@ -9,7 +9,7 @@
 #endif
 
 #include "core/why.h"
-#include "x86/ioctl.h"
+#include "x86/clock.h"
 
 static uint32_t host_khz;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -68,13 +68,21 @@ uint32_t tsc_host_khz(void)
 	return host_khz;
 }
 
+uint64_t tsc_host_read(void)
+{
+	return host_tsc();
+}
+
+uint64_t tsc_guest_of(const struct x86_vcpu *cpu, uint64_t host)
+{
+	if (cpu->tsc_scaled)
+		host = (uint64_t)((unsigned __int128)host * cpu->tsc_khz / tsc_host_khz());
+	return host + cpu->tsc_offset;
+}
+
 uint64_t x86_tsc_read(const struct x86_vcpu *cpu)
 {
-	uint64_t tsc = host_tsc();
-
-	if (cpu->tsc_scaled)
-		tsc = (uint64_t)((unsigned __int128)tsc * cpu->tsc_khz / tsc_host_khz());
-	return tsc + cpu->tsc_offset;
+	return tsc_guest_of(cpu, host_tsc());
 }
 
 /*
@@ -97,6 +105,7 @@ static void tsc_join(struct x86_vcpu *cpu, uint64_t value, bool from_program)
 	}
 	vm->tsc_written |= from_program;
 	pthread_mutex_unlock(&vm->tsc_lock);
+	cpu->clock_seen = 0;
 }
 
 void tsc_start(struct x86_vcpu *cpu)
@@ -113,6 +122,7 @@ void tsc_write(struct x86_vcpu *cpu, uint64_t value, bool from_host)
 		return;
 	}
 	cpu->tsc_offset += value - x86_tsc_read(cpu);
+	cpu->clock_seen = 0;
 	/* The guest's write shows in TSC_ADJUST (17.17.3). */
 	cpu->tsc_adjust += cpu->tsc_offset - before;
 }
@@ -129,6 +139,7 @@ int tsc_khz_set(struct x86_vcpu *cpu, uint32_t khz)
 	value = x86_tsc_read(cpu);
 	cpu->tsc_khz = khz;
 	cpu->tsc_scaled = khz != host;
+	cpu->clock_seen = 0;
 	/* The counter goes on from where it is. */
 	cpu->tsc_offset += value - x86_tsc_read(cpu);
 	return 0;
@@ -154,4 +165,5 @@ void tsc_offset_set(struct x86_vcpu *cpu, uint64_t offset)
 	vm->tsc_offset_khz = cpu->tsc_khz;
 	vm->tsc_written = true;
 	pthread_mutex_unlock(&vm->tsc_lock);
+	cpu->clock_seen = 0;
 }

@@ -213,6 +213,7 @@ struct x86_vcpu {
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 	uint64_t tsc_offset; /* guest TSC = host TSC (scaled, see x86_tsc_read) + tsc_offset */
 	uint64_t tsc_adjust;
+	uint64_t pv_system_time, pv_steal_time, pv_eoi; /* KVM's own: pv.c */
 	uint64_t *msr_values; /* msr.c: one value per stored MSR */
 	uint64_t mcg_cap;     /* KVM_X86_SETUP_MCE */
 	uint32_t tsc_khz;
@@ -257,6 +258,11 @@ struct x86_vcpu {
 	bool external_pending, ended_exit;
 	uint8_t external_vector, ended_vector;
 	bool pv_unhalted;      /* KVM_HC_KICK_CPU: the next HLT ends at once */
+	bool pv_stopped;       /* KVM_KVMCLOCK_CTRL: to be told with the next clock page */
+	bool pv_eoi_offered;   /* the guest may end its interrupt in memory */
+	bool steal_due;        /* stolen time is to be told at the next entry */
+	uint64_t clock_seen;   /* the clock generation that the guest's pages have; 0: none */
+	uint64_t run_delay_told;
 	struct kvm_guest_debug guest_debug;
 	uint64_t singlestep_rip; /* linear RIP at KVM_SET_GUEST_DEBUG */
 	uint64_t sync_valid, sync_dirty;
@@ -338,6 +344,11 @@ struct x86_vm {
 	uint64_t tsc_offset;
 	uint32_t tsc_offset_khz;
 	bool tsc_written;
+	/* kvmclock (clock.c): the clock's value when the host's TSC had another; how often that changed. */
+	pthread_mutex_t clock_lock;
+	uint64_t clock_tsc, clock_ns;
+	_Atomic uint64_t clock_generation;
+	_Atomic uint64_t wall_clock; /* MSR */
 	uint64_t disabled_quirks;
 	uint32_t user_space_msr; /* KVM_CAP_X86_USER_SPACE_MSR's mask */
 	struct msr_filter *_Atomic filter; /* replaced under vm_memory_stop() */
@@ -441,6 +452,8 @@ void lapic_interrupt_accept(struct x86_vcpu *cpu, uint8_t vector);
 void lapic_registers_copy(struct x86_vcpu *cpu, uint32_t *registers, bool back);
 /* The guest has ended the interrupt of highest priority. */
 void lapic_end_of_interrupt(struct x86_vcpu *cpu);
+/* Whether nobody but the APIC has to know of that end, and nothing else waits. */
+bool lapic_end_is_simple(struct x86_vcpu *cpu);
 /* Whether LINT0 lets the PICs' interrupts through. */
 bool lapic_takes_pic(const struct x86_vcpu *cpu);
 /* The timer (lapic_timer.c): delivers what is due; the monotonic time of what comes next, UINT64_MAX without. */
