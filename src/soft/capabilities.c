@@ -1,7 +1,6 @@
 /*
  * KVM_CHECK_EXTENSION: one row a capability, with Linux 6.12's value where the software KVM does what it promises. What is
- * not in the table answers 0: interrupt routing, irqfd, ioeventfd, I/O APIC, PICs and PIT, kvmclock and steal time, Xen,
- * Hyper-V, nesting, SMM, PMU, encryption.
+ * not in the table answers 0: asynchronous page faults, Xen, Hyper-V, nesting, SMM, PMU, encryption.
  */
 #include <unistd.h>
 
@@ -95,6 +94,29 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_SPLIT_IRQCHIP, 1 },
 	{ KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK },
 	{ KVM_CAP_USER_NMI, 1 },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
+	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS, 1 },
+	/* Clocks. */
+	{ KVM_CAP_CLOCKSOURCE, 1 },
+	{ KVM_CAP_ADJUST_CLOCK, KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },
+	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_STEAL_TIME, 1 },
+	/* Interrupts: the PICs, the I/O APIC, the PIT; what leads to them. */
+	{ KVM_CAP_PIT, 1 },
+	{ KVM_CAP_PIT2, 1 },
+	{ KVM_CAP_PIT_STATE2, 1 },
+	{ KVM_CAP_REINJECT_CONTROL, 1 },
+	{ KVM_CAP_IRQ_ROUTING, IRQ_ROUTES_MAX },
+	{ KVM_CAP_IRQ_INJECT_STATUS, 1 },
+	{ KVM_CAP_IRQFD, 1 },
+	{ KVM_CAP_IRQFD_RESAMPLE, 1 },
+	{ KVM_CAP_SIGNAL_MSI, 1 },
+	{ KVM_CAP_IOAPIC_POLARITY_IGNORED, 1 },
+	{ KVM_CAP_IOEVENTFD, 1 },
+	{ KVM_CAP_IOEVENTFD_NO_LENGTH, 1 },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
+	{ KVM_CAP_COALESCED_MMIO, COALESCED_PAGE },
+	{ KVM_CAP_COALESCED_PIO, 1 },
 };
 
 int capability_value(const struct x86_vm *vm, unsigned long number)

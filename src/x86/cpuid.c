@@ -33,6 +33,12 @@
 #define EXTENDED_EDX (BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1 GiB pages */ | BIT(27) /* RDTSCP */ | BIT(29) /* LM */)
 #define EXTENDED_EDX_REPEATED UINT32_C(0x0183f3ff)
 
+/* Leaf 0x40000001 (Documentation/virt/kvm/x86/cpuid.rst): pv.c. */
+#define PV_FEATURES (BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) | BIT(KVM_FEATURE_CLOCKSOURCE2) |                 \
+		     BIT(KVM_FEATURE_STEAL_TIME) | BIT(KVM_FEATURE_PV_EOI) | BIT(KVM_FEATURE_PV_UNHALT) |                     \
+		     BIT(KVM_FEATURE_PV_SEND_IPI) | BIT(KVM_FEATURE_POLL_CONTROL) | BIT(KVM_FEATURE_PV_SCHED_YIELD) |         \
+		     BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
+
 #define PHYSICAL_BITS 40
 #define LINEAR_BITS 48
 #define LINEAR_BITS_LA57 57
@@ -170,7 +176,7 @@ static void add_kvm(struct table *table)
 	memcpy(&entry.ecx, "VMKV", 4);
 	memcpy(&entry.edx, "M\0\0\0", 4);
 	table_add(table, entry);
-	table_add(table, (struct kvm_cpuid_entry2){ .function = 0x40000001 });
+	table_add(table, (struct kvm_cpuid_entry2){ .function = 0x40000001, .eax = PV_FEATURES });
 }
 
 int cpuid_supported(struct kvm_cpuid_entry2 *entries, uint32_t *count)

@@ -13,6 +13,7 @@
 #include "core/user.h"
 #include "core/why.h"
 #include "x86/ioctl.h"
+#include "x86/pv.h"
 
 /* ---- Arguments of fixed size: the command word tells size and direction. `data` is our own copy. ---- */
 

@@ -3,12 +3,13 @@
  * stamp counter, which is the one that moves, is tsc.c's; the local APIC's are lapic.c's.
  */
 #include <errno.h>
+#include <linux/kvm_para.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "core/why.h"
 #include "x86/cpu/exec.h"
-#include "x86/ioctl.h"
+#include "x86/pv.h"
 
 struct msr_row;
 
@@ -162,6 +163,7 @@ static int tsc_adjust_set(struct x86_vcpu *cpu, const struct msr_row *row, bool 
 	/* The program restores it beside the counter; a guest's write moves the counter (SDM Vol. 3B, 17.17.3). */
 	if (!from_host)
 		cpu->tsc_offset += value - cpu->tsc_adjust;
+	cpu->clock_seen = 0;
 	cpu->tsc_adjust = value;
 	return 0;
 }
@@ -195,6 +197,131 @@ static int misc_features_set(struct x86_vcpu *cpu, const struct msr_row *row, bo
 		return refuse(row, value);
 	*value_of(cpu, row, row->index) = value;
 	cpu->cpuid_faulting = value;
+	return 0;
+}
+
+/* ---- KVM's own (Documentation/virt/kvm/x86/msr.rst). Without the feature in an enforced CPUID there is no such register. ---- */
+
+static int pv_refuse(const struct x86_vcpu *cpu, const struct msr_row *row, unsigned int feature)
+{
+	return pv_allowed(cpu, feature) ? 0 : why(-ENOENT, "msr 0x%x (%s): not in the guest's CPUID (KVM_CAP_ENFORCE_PV_FEATURE_CPUID)", row->index, row->name);
+}
+
+/* The clocks have an old number each and a new one. */
+static unsigned int clock_feature(const struct msr_row *row)
+{
+	return row->index < 0x100 ? KVM_FEATURE_CLOCKSOURCE : KVM_FEATURE_CLOCKSOURCE2;
+}
+
+static int wall_clock_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)from_host;
+	*value = x86_vm(cpu)->wall_clock;
+	return pv_refuse(cpu, row, clock_feature(row));
+}
+
+static int wall_clock_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = pv_refuse(cpu, row, clock_feature(row));
+
+	(void)from_host;
+	if (!error)
+		pv_wall_clock_write(cpu, value);
+	return error;
+}
+
+static int system_time_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)from_host;
+	*value = cpu->pv_system_time;
+	return pv_refuse(cpu, row, clock_feature(row));
+}
+
+static int system_time_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = pv_refuse(cpu, row, clock_feature(row));
+
+	(void)from_host;
+	if (error)
+		return error;
+	cpu->pv_system_time = value;
+	pv_system_time_written(cpu);
+	return 0;
+}
+
+static int steal_time_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)from_host;
+	*value = cpu->pv_steal_time;
+	return pv_refuse(cpu, row, KVM_FEATURE_STEAL_TIME);
+}
+
+static int steal_time_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = pv_refuse(cpu, row, KVM_FEATURE_STEAL_TIME);
+
+	(void)from_host;
+	if (error)
+		return error;
+	if (value & 0x3e)
+		return refuse(row, value);
+	cpu->pv_steal_time = value;
+	cpu->steal_due = true;
+	return 0;
+}
+
+static int pv_eoi_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)from_host;
+	*value = cpu->pv_eoi;
+	return pv_refuse(cpu, row, KVM_FEATURE_PV_EOI);
+}
+
+static int pv_eoi_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = pv_refuse(cpu, row, KVM_FEATURE_PV_EOI);
+
+	(void)from_host;
+	if (error)
+		return error;
+	return pv_eoi_write(cpu, value) ? 0 : refuse(row, value);
+}
+
+/* Whether the host polls before it halts: it never does. */
+static int poll_control_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)from_host;
+	*value = *value_of(cpu, row, row->index);
+	return pv_refuse(cpu, row, KVM_FEATURE_POLL_CONTROL);
+}
+
+static int poll_control_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = pv_refuse(cpu, row, KVM_FEATURE_POLL_CONTROL);
+
+	(void)from_host;
+	if (error)
+		return error;
+	if (value > 1)
+		return refuse(row, value);
+	*value_of(cpu, row, row->index) = value;
+	return 0;
+}
+
+/* The local APIC's timer: only in the mode that uses it. */
+static int tsc_deadline_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)row;
+	(void)from_host;
+	*value = lapic_tsc_deadline_get(cpu);
+	return 0;
+}
+
+static int tsc_deadline_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	(void)row;
+	(void)from_host;
+	lapic_tsc_deadline_set(cpu, value);
 	return 0;
 }
 
@@ -264,6 +391,8 @@ static uint64_t ucode_revision(void)
 static const struct msr_row rows[] = {
 	{ 0x0, 2, "p5 machine check", 0, 0, UINT64_MAX, 0, NULL, refuse_set },
 	{ 0x10, 0, "tsc", 0, 0, 0, LISTED, tsc_get, tsc_set },
+	{ 0x11, 0, "kvm_wall_clock", 0, 0, 0, LISTED, wall_clock_get, wall_clock_set },
+	{ 0x12, 0, "kvm_system_time", 0, 0, 0, LISTED, system_time_get, system_time_set },
 	{ 0x1b, 0, "apic_base", FIELD(apic_base), 0, 0, 0, NULL, apic_base_set },
 	{ 0x34, 0, "smi_count", 0, 0, 0, HOST_ONLY_WRITE, NULL, NULL },
 	{ 0x3b, 0, "tsc_adjust", FIELD(tsc_adjust), 0, 0, LISTED, NULL, tsc_adjust_set },
@@ -289,8 +418,13 @@ static const struct msr_row rows[] = {
 	{ 0x277, 0, "pat", 0, 0x0007040600070406, 0, LISTED, NULL, pat_set },
 	{ 0x2ff, 0, "mtrr_def_type", 0, 0, 0, 0, NULL, mtrr_default_set },
 	{ 0x400, 4 * MCE_BANKS_MAX, "mc", 0, 0, 0, 0, NULL, NULL },
-	{ 0x6e0, 0, "tsc_deadline", 0, 0, 0, LISTED, NULL, ignore_set }, /* the timer is never in that mode */
+	{ 0x6e0, 0, "tsc_deadline", 0, 0, 0, LISTED, tsc_deadline_get, tsc_deadline_set },
 	{ 0xda0, 0, "xss", FIELD(xss), 0, UINT64_MAX, 0, NULL, NULL },
+	{ 0x4b564d00, 0, "kvm_wall_clock_new", 0, 0, 0, LISTED, wall_clock_get, wall_clock_set },
+	{ 0x4b564d01, 0, "kvm_system_time_new", 0, 0, 0, LISTED, system_time_get, system_time_set },
+	{ 0x4b564d03, 0, "kvm_steal_time", 0, 0, 0, LISTED, steal_time_get, steal_time_set },
+	{ 0x4b564d04, 0, "kvm_pv_eoi_en", 0, 0, 0, LISTED, pv_eoi_get, pv_eoi_set },
+	{ 0x4b564d05, 0, "kvm_poll_control", 0, 1, 0, LISTED, poll_control_get, poll_control_set },
 	{ 0xc0000080, 0, "efer", FIELD(efer), 0, 0, 0, NULL, efer_set },
 	{ 0xc0000081, 0, "star", FIELD(star), 0, 0, LISTED, NULL, NULL },
 	{ 0xc0000082, 0, "lstar", FIELD(lstar), 0, 0, LISTED | CANONICAL, NULL, NULL },

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "x86/cpu/exec.h"
-#include "x86/ioctl.h"
+#include "x86/clock.h"
 
 /* LeakSanitizer does not look for pointers in memory that mmap() gave. */
 #if defined(__has_feature)
@@ -62,6 +62,7 @@ static int vcpu_furnish(struct x86_vcpu *cpu)
 		return error;
 	x86_vcpu_reset(cpu, false);
 	tsc_start(cpu);
+	clock_rebase(vm);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <linux/kvm_para.h>
 
 #include "x86/cpu/system.h"
+#include "x86/pv.h"
 
 /* 64-bit hypercalls have whole registers as arguments. */
 static uint64_t argument(const struct x86_vcpu *cpu, enum gpr reg)
@@ -49,12 +50,6 @@ void hypercall_complete(struct x86_vcpu *cpu)
 	cpu->rip = rip_behind(cpu, cpu->hypercall_length);
 }
 
-/* KVM_CAP_ENFORCE_PV_FEATURE_CPUID: whether the guest may use a paravirtual feature. */
-static bool feature_allowed(const struct x86_vcpu *cpu, unsigned int feature)
-{
-	return !cpu->pv_enforced || cpuid_has(cpu, KVM_CPUID_FEATURES, 0, RAX, feature);
-}
-
 static void hypercall_execute(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	int64_t result = -KVM_ENOSYS;
@@ -67,8 +62,17 @@ static void hypercall_execute(struct x86_vcpu *cpu, const struct insn *insn)
 			result = 0;
 			break;
 		case KVM_HC_SCHED_YIELD: /* a hint: the other vCPU has a thread of its own */
-			if (feature_allowed(cpu, KVM_FEATURE_PV_SCHED_YIELD))
+			if (pv_allowed(cpu, KVM_FEATURE_PV_SCHED_YIELD))
 				result = 0;
+			break;
+		case KVM_HC_KICK_CPU:
+			if (pv_allowed(cpu, KVM_FEATURE_PV_UNHALT))
+				result = pv_kick(cpu, (uint32_t)argument(cpu, RCX));
+			break;
+		case KVM_HC_SEND_IPI:
+			if (pv_allowed(cpu, KVM_FEATURE_PV_SEND_IPI))
+				result = pv_send_ipi(cpu, argument(cpu, RBX), argument(cpu, RCX), (uint32_t)argument(cpu, RDX), argument(cpu, RSI),
+						     mode_is_code64(cpu) ? 64 : 32);
 			break;
 		case KVM_HC_MAP_GPA_RANGE:
 			if (map_range_exit(cpu, insn, &result))
