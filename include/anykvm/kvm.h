@@ -220,6 +220,29 @@ struct kvm_pre_fault_memory {
 #define KVM_MSR_FILTER_VALID_MASK KVM_MSR_FILTER_DEFAULT_DENY
 #endif
 
+/*
+ * Xen (api.rst, 4.24, 4.127 ... 4.131). Of the attributes' unions a system header may lack members: runstate_update_flag lies where
+ * long_mode does, shared_info.hva where shared_info.gfn does, hva where gpa does.
+ */
+#ifndef KVM_XEN_HVM_CONFIG_RUNSTATE_UPDATE_FLAG
+#define KVM_XEN_HVM_CONFIG_RUNSTATE_UPDATE_FLAG (1 << 6)
+#endif
+#ifndef KVM_XEN_HVM_CONFIG_PVCLOCK_TSC_UNSTABLE
+#define KVM_XEN_HVM_CONFIG_PVCLOCK_TSC_UNSTABLE (1 << 7)
+#endif
+#ifndef KVM_XEN_HVM_CONFIG_SHARED_INFO_HVA
+#define KVM_XEN_HVM_CONFIG_SHARED_INFO_HVA (1 << 8)
+#endif
+#ifndef KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG
+#define KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG 0x5
+#endif
+#ifndef KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA
+#define KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA 0x6
+#endif
+#ifndef KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA
+#define KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA 0x9
+#endif
+
 /* Groups of KVM_GET_DEVICE_ATTR on the system descriptor. */
 #ifndef KVM_X86_GRP_SYSTEM
 #define KVM_X86_GRP_SYSTEM 0

@@ -1,6 +1,6 @@
 /*
  * KVM_CHECK_EXTENSION: one row a capability, with Linux 6.12's value where the software KVM does what it promises. What is
- * not in the table answers 0: asynchronous page faults, Xen, Hyper-V, nesting, SMM, PMU, encryption.
+ * not in the table answers 0: asynchronous page faults, Hyper-V, nesting, SMM, PMU, encryption.
  */
 #include <unistd.h>
 
@@ -21,6 +21,11 @@ struct capability {
 	int value;
 	int (*computed)(const struct x86_vm *vm); /* instead of `value` */
 };
+
+#define XEN_CAPABILITIES                                                                                                    \
+	(KVM_XEN_HVM_CONFIG_HYPERCALL_MSR | KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL | KVM_XEN_HVM_CONFIG_SHARED_INFO |              \
+	 KVM_XEN_HVM_CONFIG_RUNSTATE | KVM_XEN_HVM_CONFIG_EVTCHN_2LEVEL | KVM_XEN_HVM_CONFIG_EVTCHN_SEND |                     \
+	 KVM_XEN_HVM_CONFIG_RUNSTATE_UPDATE_FLAG | KVM_XEN_HVM_CONFIG_PVCLOCK_TSC_UNSTABLE | KVM_XEN_HVM_CONFIG_SHARED_INFO_HVA)
 
 static const struct capability capabilities[] = {
 	/* Memory. */
@@ -96,6 +101,8 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_USER_NMI, 1 },
 	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
 	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS, 1 },
+	/* Xen guests. */
+	{ KVM_CAP_XEN_HVM, XEN_CAPABILITIES },
 	/* Clocks. */
 	{ KVM_CAP_CLOCKSOURCE, 1 },
 	{ KVM_CAP_ADJUST_CLOCK, KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },

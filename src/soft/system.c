@@ -11,7 +11,7 @@
 #include "core/user.h"
 #include "core/why.h"
 #include "soft/soft.h"
-#include "x86/ioctl.h"
+#include "x86/hyperv.h"
 
 #define KVM_VERSION 12 /* KVM_GET_API_VERSION: api.rst 4.1 */
 
@@ -102,6 +102,12 @@ static long do_get_emulated_cpuid(void *self, unsigned long arg)
 {
 	(void)self;
 	return cpuid_table(arg, cpuid_emulated, true);
+}
+
+static long do_get_supported_hv_cpuid(void *self, unsigned long arg)
+{
+	(void)self;
+	return hyperv_get_supported_cpuid(arg);
 }
 
 /* ---- MSRs. ---- */
@@ -207,6 +213,7 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_GET_VCPU_MMAP_SIZE, .direct = do_get_vcpu_mmap_size),
 	COMMAND(KVM_GET_SUPPORTED_CPUID, .direct = do_get_supported_cpuid),
 	COMMAND(KVM_GET_EMULATED_CPUID, .direct = do_get_emulated_cpuid),
+	COMMAND(KVM_GET_SUPPORTED_HV_CPUID, .direct = do_get_supported_hv_cpuid),
 	COMMAND(KVM_GET_MSR_INDEX_LIST, .direct = do_get_msr_index_list),
 	COMMAND(KVM_GET_MSR_FEATURE_INDEX_LIST, .direct = do_get_msr_feature_index_list),
 	COMMAND(KVM_GET_MSRS, .direct = do_get_msrs),

@@ -15,6 +15,7 @@
 #include "x86/ioctl.h"
 #include "x86/clock.h"
 #include "x86/irqchip.h"
+#include "x86/xen/xen.h"
 
 /* ---- Memory. ---- */
 
@@ -225,6 +226,28 @@ static int do_set_clock(void *vm, void *data)
 	return clock_set(vm, data);
 }
 
+/* ---- Xen. ---- */
+
+static int do_xen_config(void *vm, void *data)
+{
+	return xen_hvm_config(vm, data);
+}
+
+static int do_xen_get(void *vm, void *data)
+{
+	return xen_hvm_get(vm, data);
+}
+
+static int do_xen_set(void *vm, void *data)
+{
+	return xen_hvm_set(vm, data);
+}
+
+static int do_xen_send(void *vm, void *data)
+{
+	return xen_event_send(vm, data);
+}
+
 /* ---- The timer of a PC. ---- */
 
 static int pit_make(struct x86_vm *vm, uint32_t flags)
@@ -408,6 +431,10 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_GET_PIT2, .fixed = do_get_pit2),
 	COMMAND(KVM_SET_PIT2, .fixed = do_set_pit2),
 	COMMAND(KVM_REINJECT_CONTROL, .direct = do_reinject_control),
+	COMMAND(KVM_XEN_HVM_CONFIG, .fixed = do_xen_config),
+	COMMAND(KVM_XEN_HVM_GET_ATTR, .fixed = do_xen_get),
+	COMMAND(KVM_XEN_HVM_SET_ATTR, .fixed = do_xen_set),
+	COMMAND(KVM_XEN_HVM_EVTCHN_SEND, .fixed = do_xen_send),
 	COMMAND(KVM_GET_CLOCK, .fixed = do_get_clock),
 	COMMAND(KVM_SET_CLOCK, .fixed = do_set_clock),
 	COMMAND(KVM_CHECK_EXTENSION, .direct = do_check_extension),
@@ -437,6 +464,7 @@ static void vm_free(struct x86_vm *vm)
 	vm_stop(&vm->vm);
 	for (uint32_t i = 0; i < vm->vm.vcpu_count; i++)
 		x86_vcpu_destroy(x86_vcpu(vm->vm.vcpus[i]));
+	xen_vm_destroy(vm);
 	irqchip_destroy(vm);
 	msr_filter_free(vm->filter);
 	vm_destroy(&vm->vm);
@@ -470,6 +498,7 @@ static int vm_create(struct x86_vm **created)
 	pthread_mutex_init(&vm->split_lock, NULL);
 	pthread_mutex_init(&vm->tsc_lock, NULL);
 	clock_init(vm);
+	xen_vm_init(vm);
 	vm->tsc_khz = tsc_host_khz();
 	vm->apic_bus_ns = 1;
 	*created = vm;

@@ -6,6 +6,7 @@
 
 #include "core/why.h"
 #include "x86/irqchip.h"
+#include "x86/xen/xen.h"
 
 #define PINS_A_PIC 8
 
@@ -41,6 +42,10 @@ static int route_check(struct vm *self, const struct kvm_irq_routing_entry *entr
 		return pin_check(vm, entry);
 	case KVM_IRQ_ROUTING_MSI:
 		return msi_check(vm, entry->u.msi.address_hi);
+	case KVM_IRQ_ROUTING_XEN_EVTCHN: /* port and vCPU may come later */
+		if (entry->u.xen_evtchn.priority != KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL)
+			return why(-EINVAL, "gsi %u: priority %#x is not KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL", entry->gsi, entry->u.xen_evtchn.priority);
+		return 0;
 	}
 	return why(-EINVAL, "gsi %u: type %u is no kind of route", entry->gsi, entry->type);
 }
@@ -67,6 +72,8 @@ static int route_set(struct vm *self, const struct kvm_irq_routing_entry *entry,
 		return pin_set(vm, entry->u.irqchip.irqchip, entry->u.irqchip.pin, source, level);
 	if (!level)
 		return -1;
+	if (entry->type == KVM_IRQ_ROUTING_XEN_EVTCHN)
+		return xen_port_raise(vm, (struct x86_xen_port){ entry->u.xen_evtchn.port, entry->u.xen_evtchn.vcpu });
 	return msi_set(vm, entry->u.msi.address_lo, entry->u.msi.address_hi, entry->u.msi.data);
 }
 

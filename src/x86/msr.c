@@ -9,7 +9,9 @@
 
 #include "core/why.h"
 #include "x86/cpu/exec.h"
+#include "x86/hyperv.h"
 #include "x86/pv.h"
+#include "x86/xen/xen.h"
 
 struct msr_row;
 
@@ -308,6 +310,51 @@ static int poll_control_set(struct x86_vcpu *cpu, const struct msr_row *row, boo
 	return 0;
 }
 
+/* ---- Hyper-V's: the guest's where its CPUID says that it runs on Hyper-V. ---- */
+
+#define HYPERV_GUEST_OS_ID 0x40000000
+#define HYPERV_HYPERCALL 0x40000001
+#define HYPERV_VP_INDEX 0x40000002
+
+static int hyperv_refuse(const struct x86_vcpu *cpu, const struct msr_row *row, bool from_host)
+{
+	return from_host || hyperv_enabled(cpu) ? 0 : why(-EINVAL, "msr 0x%x (%s): the guest's CPUID does not tell of Hyper-V", row->index, row->name);
+}
+
+static int hyperv_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	const struct x86_vm *vm = x86_vm(cpu);
+
+	switch (row->index) {
+	case HYPERV_GUEST_OS_ID: *value = vm->hyperv_guest_id; break;
+	case HYPERV_HYPERCALL: *value = vm->hyperv_hypercall; break;
+	case HYPERV_VP_INDEX: *value = cpu->hyperv_index_set ? cpu->hyperv_index : cpu->vcpu.index; break;
+	}
+	return hyperv_refuse(cpu, row, from_host);
+}
+
+static int hyperv_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = hyperv_refuse(cpu, row, from_host);
+
+	if (error)
+		return error;
+	switch (row->index) {
+	case HYPERV_GUEST_OS_ID:
+		hyperv_guest_id_set(cpu, value);
+		return 0;
+	case HYPERV_HYPERCALL:
+		return hyperv_hypercall_page_set(cpu, value) ? 0 : refuse(row, value);
+	case HYPERV_VP_INDEX:
+		if (!from_host || value >= VM_MAX_VCPUS)
+			return refuse(row, value);
+		cpu->hyperv_index = (uint32_t)value;
+		cpu->hyperv_index_set = true;
+		return 0;
+	}
+	return refuse(row, value);
+}
+
 /* The local APIC's timer: only in the mode that uses it. */
 static int tsc_deadline_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
 {
@@ -420,6 +467,9 @@ static const struct msr_row rows[] = {
 	{ 0x400, 4 * MCE_BANKS_MAX, "mc", 0, 0, 0, 0, NULL, NULL },
 	{ 0x6e0, 0, "tsc_deadline", 0, 0, 0, LISTED, tsc_deadline_get, tsc_deadline_set },
 	{ 0xda0, 0, "xss", FIELD(xss), 0, UINT64_MAX, 0, NULL, NULL },
+	{ HYPERV_GUEST_OS_ID, 0, "hv_guest_os_id", 0, 0, 0, LISTED, hyperv_get, hyperv_set },
+	{ HYPERV_HYPERCALL, 0, "hv_hypercall", 0, 0, 0, LISTED, hyperv_get, hyperv_set },
+	{ HYPERV_VP_INDEX, 0, "hv_vp_index", 0, 0, 0, LISTED, hyperv_get, hyperv_set },
 	{ 0x4b564d00, 0, "kvm_wall_clock_new", 0, 0, 0, LISTED, wall_clock_get, wall_clock_set },
 	{ 0x4b564d01, 0, "kvm_system_time_new", 0, 0, 0, LISTED, system_time_get, system_time_set },
 	{ 0x4b564d03, 0, "kvm_steal_time", 0, 0, 0, LISTED, steal_time_get, steal_time_set },
@@ -567,6 +617,8 @@ int msr_write(struct x86_vcpu *cpu, uint32_t index, bool from_host, uint64_t val
 	const struct msr_row *row;
 	int error;
 
+	if (index && index == atomic_load_explicit(&x86_vm(cpu)->xen.msr, memory_order_relaxed))
+		return xen_hypercall_page_write(cpu, value) ? 0 : why(-EINVAL, "msr 0x%x: no hypercall page can be written to 0x%llx", index, (unsigned long long)value);
 	if (index - 0x800 < 0x100)
 		return lapic_msr_write(cpu, index, value) ? 0 : why(-EINVAL, "msr 0x%x: not writable so, or the APIC is not in x2APIC mode", index);
 	row = row_find(index);
@@ -600,7 +652,7 @@ static const uint32_t *list_make(unsigned int flag, uint32_t *room, uint32_t *co
 
 const uint32_t *msr_index_list(uint32_t *count)
 {
-	static _Thread_local uint32_t list[64];
+	static _Thread_local uint32_t list[96];
 
 	return list_make(LISTED, list, count);
 }

@@ -14,6 +14,7 @@
 #include "core/why.h"
 #include "vm/guest_memory.h"
 #include "x86/irqchip.h"
+#include "x86/xen/xen.h"
 
 #define MSR_ENABLED UINT64_C(1)
 /* Bit 0 of the byte at PV_EOI_EN's address: the guest may end its interrupt by clearing it. */
@@ -110,6 +111,7 @@ static void clock_update(struct x86_vcpu *cpu)
 	cpu->clock_seen = generation;
 	page = clock_page(cpu);
 	clock_page_update(cpu, &page);
+	xen_clock_update(cpu, &page);
 	cpu->pv_stopped = false;
 }
 
@@ -149,10 +151,15 @@ static void steal_update(struct x86_vcpu *cpu)
 void pv_enter(struct x86_vcpu *cpu)
 {
 	clock_update(cpu);
-	if (cpu->steal_due) {
-		cpu->steal_due = false;
+	xen_pending_deliver(cpu);
+	if (!cpu->steal_due)
+		return;
+	cpu->steal_due = false;
+	/* A Xen guest reads it elsewhere. */
+	if (xen_enabled(x86_vm(cpu)))
+		xen_runstate_change(cpu, XEN_RUNNING);
+	else
 		steal_update(cpu);
-	}
 }
 
 /* ---- Ends of interrupts. ---- */

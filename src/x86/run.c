@@ -18,6 +18,7 @@
 #include "x86/cpu/segment.h"
 #include "x86/irqchip.h"
 #include "x86/pv.h"
+#include "x86/xen/hypercall.h"
 
 /* What the outer loop does next. */
 enum next { NEXT_GO_ON, NEXT_EXIT /* KVM_RUN returns 0 */, NEXT_INTERRUPTED /* EINTR */, NEXT_ERROR };
@@ -187,6 +188,9 @@ static enum next complete(struct x86_vcpu *cpu)
 	case COMPLETE_HYPERCALL:
 		hypercall_complete(cpu);
 		break;
+	case COMPLETE_XEN:
+		xen_hypercall_complete(cpu);
+		break;
 	case COMPLETE_NONE:
 		break;
 	}
@@ -353,9 +357,11 @@ static void nmi_deliver(struct x86_vcpu *cpu)
 	deliver(cpu, EVENT_NMI, VECTOR_NMI, false, 0);
 }
 
-/* Whether there is an interrupt that does not come through the local APIC's IRR: from a PIC. */
+/* Whether there is an interrupt that does not come through the local APIC's IRR: Xen's upcall, or from a PIC. */
 static bool external_pending(struct x86_vcpu *cpu)
 {
+	if (xen_upcall_pending(cpu))
+		return true;
 	if (!lapic_takes_pic(cpu))
 		return false;
 	return cpu->external_pending || (x86_vm(cpu)->pics && pics_output(x86_vm(cpu)->pics));
@@ -363,6 +369,9 @@ static bool external_pending(struct x86_vcpu *cpu)
 
 static uint8_t external_accept(struct x86_vcpu *cpu)
 {
+	/* That is a level: the guest clears it. */
+	if (xen_upcall_pending(cpu))
+		return atomic_load(&x86_vm(cpu)->xen.upcall_vector);
 	if (!cpu->external_pending)
 		return pics_acknowledge(x86_vm(cpu)->pics);
 	cpu->external_pending = false;
@@ -415,7 +424,18 @@ static bool wakes(struct x86_vcpu *cpu)
 {
 	return cpu->exception.pending || cpu->exception.injected || cpu->nmi.injected || cpu->interrupt.injected ||
 	       (cpu->nmi.pending && !cpu->nmi.masked) || cpu->triple_fault_pending ||
-	       cpu->pv_unhalted || (flags_get(cpu) & FLAG_IF && cpu->lapic && (external_pending(cpu) || lapic_interrupt_pending(cpu) >= 0));
+	       cpu->pv_unhalted || atomic_load(&cpu->xen.pending_selector) || (flags_get(cpu) & FLAG_IF && cpu->lapic && (external_pending(cpu) || lapic_interrupt_pending(cpu) >= 0));
+}
+
+/* The same from outside the guest: it is looked at in the guest's memory, too. */
+static bool halt_guarded(struct x86_vcpu *cpu)
+{
+	bool ends;
+
+	vcpu_guest_enter(&cpu->vcpu);
+	ends = wakes(cpu);
+	vcpu_guest_leave(&cpu->vcpu);
+	return ends;
 }
 
 /* ---- States in which the vCPU does not run: api.rst, KVM_GET_MP_STATE. ---- */
@@ -423,8 +443,9 @@ static bool wakes(struct x86_vcpu *cpu)
 static bool runnable(struct x86_vcpu *cpu)
 {
 	mp_state_apply_events(cpu); /* INIT and SIPI from other vCPUs */
-	if (cpu->mp_state == KVM_MP_STATE_HALTED && wakes(cpu)) {
+	if (cpu->mp_state == KVM_MP_STATE_HALTED && (halt_guarded(cpu) || (cpu->xen.polling && xen_poll_over(cpu)))) {
 		cpu->mp_state = KVM_MP_STATE_RUNNABLE;
+		xen_poll_end(cpu);
 		cpu->pv_unhalted = false;
 	}
 	return cpu->mp_state == KVM_MP_STATE_RUNNABLE;
@@ -579,6 +600,24 @@ static enum next ended_exit(struct x86_vcpu *cpu)
 	return exit_to_user(cpu, KVM_EXIT_IOAPIC_EOI);
 }
 
+/* When to look again although nobody has called. */
+static uint64_t wake_time(const struct x86_vcpu *cpu)
+{
+	uint64_t timer = lapic_timer_target(cpu), poll = xen_poll_deadline(cpu);
+
+	return timer < poll ? timer : poll;
+}
+
+/* A poll does not outlast KVM_RUN. */
+static void poll_interrupt(struct x86_vcpu *cpu)
+{
+	if (!cpu->xen.polling)
+		return;
+	xen_poll_end(cpu);
+	if (cpu->mp_state == KVM_MP_STATE_HALTED)
+		cpu->mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
 static enum next run_loop(struct x86_vcpu *cpu)
 {
 	enum next next;
@@ -594,7 +633,7 @@ static enum next run_loop(struct x86_vcpu *cpu)
 		lapic_timer_check(cpu);
 		if (!runnable(cpu)) {
 			if (!(atomic_load(&cpu->vcpu.kick.request)))
-				kick_wait(&cpu->vcpu.kick, lapic_timer_target(cpu));
+				kick_wait(&cpu->vcpu.kick, wake_time(cpu));
 			cpu->steal_due = true;
 			continue;
 		}
@@ -708,6 +747,7 @@ static enum next run_prepared(struct x86_vcpu *cpu)
 	cpu->ran = true;
 	cpu->steal_due = true;
 	next = run_loop(cpu);
+	poll_interrupt(cpu);
 	if (next == NEXT_INTERRUPTED)
 		run->exit_reason = KVM_EXIT_INTR;
 	return next;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "x86/cpu/exec.h"
-#include "x86/clock.h"
+#include "x86/xen/xen.h"
 
 /* LeakSanitizer does not look for pointers in memory that mmap() gave. */
 #if defined(__has_feature)
@@ -63,6 +63,7 @@ static int vcpu_furnish(struct x86_vcpu *cpu)
 	x86_vcpu_reset(cpu, false);
 	tsc_start(cpu);
 	clock_rebase(vm);
+	xen_vcpu_init(cpu);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "vm/vm.h"
 #include "x86/plan.h"
+#include "x86/xen/state.h"
 
 /* General registers in the order of their encoding. GPR_ZERO reads as 0: the "no register" of an address. */
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_ZERO, GPR_COUNT };
@@ -156,7 +157,7 @@ struct mmio_fragment {
 #define MMIO_FRAGMENTS 132 /* what REP INS reads ahead (1 KiB), or an XSAVE area, and a page crossing */
 
 /* What the next KVM_RUN has to finish before the guest goes on. */
-enum completion { COMPLETE_NONE, COMPLETE_IN, COMPLETE_OUT, COMPLETE_MMIO, COMPLETE_RDMSR, COMPLETE_WRMSR, COMPLETE_HYPERCALL };
+enum completion { COMPLETE_NONE, COMPLETE_IN, COMPLETE_OUT, COMPLETE_MMIO, COMPLETE_RDMSR, COMPLETE_WRMSR, COMPLETE_HYPERCALL, COMPLETE_XEN };
 
 /* Counters of KVM_GET_STATS_FD on a vCPU. */
 enum vcpu_stat { VCPU_STAT_EXITS, VCPU_STAT_IO_EXITS, VCPU_STAT_MMIO_EXITS, VCPU_STAT_IRQ_WINDOW_EXITS, VCPU_STAT_SIGNAL_EXITS, VCPU_STATS };
@@ -263,6 +264,9 @@ struct x86_vcpu {
 	bool steal_due;        /* stolen time is to be told at the next entry */
 	uint64_t clock_seen;   /* the clock generation that the guest's pages have; 0: none */
 	uint64_t run_delay_told;
+	struct xen_vcpu xen;
+	uint32_t hyperv_index; /* VP_INDEX, when the program has set it */
+	bool hyperv_index_set;
 	struct kvm_guest_debug guest_debug;
 	uint64_t singlestep_rip; /* linear RIP at KVM_SET_GUEST_DEBUG */
 	uint64_t sync_valid, sync_dirty;
@@ -349,6 +353,8 @@ struct x86_vm {
 	uint64_t clock_tsc, clock_ns;
 	_Atomic uint64_t clock_generation;
 	_Atomic uint64_t wall_clock; /* MSR */
+	struct xen_vm xen;
+	_Atomic uint64_t hyperv_guest_id, hyperv_hypercall; /* MSRs: hyperv.c */
 	uint64_t disabled_quirks;
 	uint32_t user_space_msr; /* KVM_CAP_X86_USER_SPACE_MSR's mask */
 	struct msr_filter *_Atomic filter; /* replaced under vm_memory_stop() */

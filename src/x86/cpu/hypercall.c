@@ -6,7 +6,9 @@
 #include <linux/kvm_para.h>
 
 #include "x86/cpu/system.h"
+#include "x86/hyperv.h"
 #include "x86/pv.h"
+#include "x86/xen/hypercall.h"
 
 /* 64-bit hypercalls have whole registers as arguments. */
 static uint64_t argument(const struct x86_vcpu *cpu, enum gpr reg)
@@ -50,10 +52,71 @@ void hypercall_complete(struct x86_vcpu *cpu)
 	cpu->rip = rip_behind(cpu, cpu->hypercall_length);
 }
 
+/* The whole of RAX, in every mode. */
+static void hypercall_execute_xen(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	uint64_t result;
+
+	switch (xen_hypercall(cpu, &result)) {
+	case XEN_DONE:
+		cpu->gpr[RAX] = result;
+		insn_done(cpu, insn, STOP_EVENT);
+		break;
+	case XEN_SLEEPS:
+		cpu->gpr[RAX] = result;
+		insn_done(cpu, insn, STOP_HALT);
+		break;
+	case XEN_EXIT:
+		cpu->hypercall_length = insn->length;
+		cpu->completion = COMPLETE_XEN;
+		cpu->stop = STOP_EXIT;
+		break;
+	}
+}
+
+/* Unless the program has set RIP to somewhere else. */
+void xen_hypercall_complete(struct x86_vcpu *cpu)
+{
+	if (linear_rip(cpu) != cpu->xen.hypercall_rip)
+		return;
+	cpu->gpr[RAX] = cpu->vcpu.run->xen.u.hcall.result;
+	cpu->rip = rip_behind(cpu, cpu->hypercall_length);
+}
+
+/* A 32-bit caller finds the result in EDX:EAX. */
+static void hypercall_execute_hyperv(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	uint64_t result;
+
+	if (!hyperv_hypercall(cpu, &result)) {
+		insn_fault(cpu, insn, VECTOR_UD);
+		return;
+	}
+	if (mode_is_code64(cpu))
+		cpu->gpr[RAX] = result;
+	else
+		edx_eax_set(cpu, result);
+	insn_done(cpu, insn, STOP_EVENT);
+}
+
+/* Whether it is Hyper-V's: of a guest that has Xen's as well, those with bit 31 of EAX. */
+static bool hypercall_is_hyperv(const struct x86_vcpu *cpu)
+{
+	return hyperv_hypercalls_enabled(cpu) && (!xen_hypercalls_intercepted(x86_vm(cpu)) || cpu->gpr[RAX] >> 31 & 1);
+}
+
 static void hypercall_execute(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	int64_t result = -KVM_ENOSYS;
 
+	if (hypercall_is_hyperv(cpu)) {
+		hypercall_execute_hyperv(cpu, insn);
+		return;
+	}
+	if (xen_hypercalls_intercepted(x86_vm(cpu))) {
+		hypercall_execute_xen(cpu, insn);
+		return;
+	}
 	if (cpu->cpl != 0) {
 		result = -KVM_EPERM;
 	} else {
