@@ -158,7 +158,7 @@ static void test_steal_time(void **state)
 	m->memory[STEAL_AREA + 16] = 1;
 	run_once(m);
 	memcpy(&version, m->memory + STEAL_AREA + 8, 4);
-	assert_int_equal(version, 2);
+	assert_true(version && version % 2 == 0);
 	assert_int_equal(m->memory[STEAL_AREA + 16], 0);
 	/* A hole in the guest's memory is nobody's fault but the guest's. */
 	assert_int_equal(msr_set(m, 0x4b564d03, 0x7f000001), 1);
