@@ -15,7 +15,7 @@
 
 enum { CLOCK_PAGE = 0x4000, STEAL_AREA = 0x5000, WALL = 0x6000, EOI_BYTE = 0x7000, HANDLER = 0x2000, VECTOR = 0x41 };
 
-static const uint8_t out_once[] = { 0xe6, 0x80 };
+static const uint8_t out_loop[] = { 0xe6, 0x80, 0xeb, 0xfc }; /* out 0x80, al; jmp back: an exit that is not over goes on as well */
 static const uint8_t halt_loop[] = { 0xfb, 0xf4, 0xeb, 0xfc };                              /* sti; hlt; jmp back */
 static const uint8_t eoi_handler[] = { 0xa0, 0x00, 0x70, 0xa2, 0x02, 0x70, 0xc6, 0x06, 0x00, 0x70, 0x00, 0xe6, 0x90, 0xcf };
 /* mov al, [EOI_BYTE]; mov [EOI_BYTE + 2], al; mov byte [EOI_BYTE], 0; out 0x90, al; iret */
@@ -58,7 +58,7 @@ static uint64_t msr_get(struct machine *m, uint32_t index)
 
 static void run_once(struct machine *m)
 {
-	machine_code(m, out_once, sizeof out_once);
+	machine_code(m, out_loop, sizeof out_loop);
 	assert_int_equal(vcpu_run(m->vcpu), 0);
 	assert_int_equal(m->run->exit_reason, KVM_EXIT_IO);
 }
