@@ -17,6 +17,14 @@ int guest_write(struct vm *vm, uint64_t gpa, const void *from, size_t size);
 /* Where a page's byte is in the program's memory, or 0: outside memory slots, or in a read-only one and to be written. */
 uint64_t guest_host(struct vm *vm, uint64_t gpa, bool write);
 
+/* What was written before is seen before what is written after: versions of what other vCPUs may be reading. No fence, which ThreadSanitizer has not got. */
+static inline void guest_order(void)
+{
+	_Atomic int order = 0;
+
+	atomic_exchange(&order, 1);
+}
+
 /* The page was written without guest_write(). */
 void guest_dirty(struct vm *vm, uint64_t gpa);
 

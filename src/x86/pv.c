@@ -81,9 +81,9 @@ void pv_clock_page_write(struct x86_vcpu *cpu, uint64_t host, const struct pvclo
 		page.flags |= PVCLOCK_STOPPED;
 	if (user_write(host, &page.version, sizeof page.version))
 		return;
-	atomic_thread_fence(memory_order_seq_cst);
+	guest_order();
 	user_write(host, &page, sizeof page);
-	atomic_thread_fence(memory_order_seq_cst);
+	guest_order();
 	page.version++;
 	user_write(host, &page.version, sizeof page.version);
 }
@@ -137,12 +137,12 @@ static void steal_update(struct x86_vcpu *cpu)
 	user_write(host + offsetof(struct steal_area, preempted), &area.preempted, 1);
 	area.version = (area.version + 1) | 1;
 	user_write(host + offsetof(struct steal_area, version), &area.version, 4);
-	atomic_thread_fence(memory_order_seq_cst);
+	guest_order();
 	delay = run_delay_ns();
 	area.steal += delay - cpu->run_delay_told;
 	cpu->run_delay_told = delay;
 	user_write(host, &area.steal, 8);
-	atomic_thread_fence(memory_order_seq_cst);
+	guest_order();
 	area.version++;
 	user_write(host + offsetof(struct steal_area, version), &area.version, 4);
 	guest_dirty(cpu->vcpu.vm, gpa);

@@ -15,7 +15,7 @@
 
 enum { CLOCK_PAGE = 0x4000, STEAL_AREA = 0x5000, WALL = 0x6000, EOI_BYTE = 0x7000, HANDLER = 0x2000, VECTOR = 0x41 };
 
-static const uint8_t out_once[] = { 0xe6, 0x80 };
+static const uint8_t out_loop[] = { 0xe6, 0x80, 0xeb, 0xfc }; /* out 0x80, al; jmp back: an exit that is not over goes on as well */
 static const uint8_t halt_loop[] = { 0xfb, 0xf4, 0xeb, 0xfc };                              /* sti; hlt; jmp back */
 static const uint8_t eoi_handler[] = { 0xa0, 0x00, 0x70, 0xa2, 0x02, 0x70, 0xc6, 0x06, 0x00, 0x70, 0x00, 0xe6, 0x90, 0xcf };
 /* mov al, [EOI_BYTE]; mov [EOI_BYTE + 2], al; mov byte [EOI_BYTE], 0; out 0x90, al; iret */
@@ -58,7 +58,7 @@ static uint64_t msr_get(struct machine *m, uint32_t index)
 
 static void run_once(struct machine *m)
 {
-	machine_code(m, out_once, sizeof out_once);
+	machine_code(m, out_loop, sizeof out_loop);
 	assert_int_equal(vcpu_run(m->vcpu), 0);
 	assert_int_equal(m->run->exit_reason, KVM_EXIT_IO);
 }
@@ -158,7 +158,7 @@ static void test_steal_time(void **state)
 	m->memory[STEAL_AREA + 16] = 1;
 	run_once(m);
 	memcpy(&version, m->memory + STEAL_AREA + 8, 4);
-	assert_int_equal(version, 2);
+	assert_true(version && version % 2 == 0);
 	assert_int_equal(m->memory[STEAL_AREA + 16], 0);
 	/* A hole in the guest's memory is nobody's fault but the guest's. */
 	assert_int_equal(msr_set(m, 0x4b564d03, 0x7f000001), 1);

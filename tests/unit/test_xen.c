@@ -1,6 +1,7 @@
 /* Event channels of a Xen guest: every way in, all at once, nothing lost; timers; memory that goes away under them. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,7 +25,8 @@ enum {
 	SEND_PORT = 0x7010, SENDS_LEFT = 0x7014, VECTOR = 0x41, PORT_SEND = 1, PORT_FD = 2, PORT_LINE = 3, PORT_GUEST = 4, PORT_TIMER = 5,
 };
 #define PRIORITY KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL
-#define ROUNDS 2000
+/* Events that each source sends. TEST_ROUNDS: another number, for a night. */
+static unsigned int rounds = 2000;
 
 static const uint8_t halt_loop[] = { 0xfb, 0xf4, 0xeb, 0xfc }; /* sti; hlt; jmp back */
 static const uint8_t handler[] = {
@@ -34,11 +36,11 @@ static const uint8_t handler[] = {
 	0x66, 0x31, 0xc0,                   /* xor eax, eax */
 	0x66, 0x87, 0x06, 0x00, 0x48,       /* xchg [PENDING], eax */
 	0x66, 0x0f, 0xbc, 0xd8,             /* next: bsf ebx, eax */
-	0x74, 0x0f,                         /* jz done */
+	0x74, 0x10,                         /* jz done */
 	0x66, 0x0f, 0xb3, 0xd8,             /* btr eax, ebx */
 	0x66, 0xc1, 0xe3, 0x02,             /* shl ebx, 2 */
-	0x66, 0xff, 0x87, 0x00, 0x60,       /* inc dword [bx + COUNTERS] */
-	0xeb, 0xeb,                         /* jmp next */
+	0xf0, 0x66, 0xff, 0x87, 0x00, 0x60, /* lock inc dword [bx + COUNTERS] */
+	0xeb, 0xea,                         /* jmp next */
 	0xcf,                               /* done: iret */
 };
 /* Sends an event to the first vCPU, waits until it has been counted, and so on. */
@@ -46,13 +48,16 @@ static const uint8_t sender[] = {
 	0x66, 0xb8, 0x20, 0x00, 0x00, 0x00, /* start: mov eax, 32 (event_channel_op) */
 	0x66, 0xbb, 0x04, 0x00, 0x00, 0x00, /* mov ebx, 4 (EVTCHNOP_send) */
 	0x66, 0xb9, 0x10, 0x70, 0x00, 0x00, /* mov ecx, SEND_PORT */
-	0x66, 0x8b, 0x36, 0x10, 0x60,       /* mov esi, [COUNTERS + 4 * PORT_GUEST] */
-	0x0f, 0x01, 0xd9,                   /* vmmcall */
-	0xf3, 0x90,                         /* wait: pause */
-	0x66, 0x3b, 0x36, 0x10, 0x60,       /* cmp esi, [COUNTERS + 4 * PORT_GUEST] */
-	0x74, 0xf7,                         /* je wait */
-	0x66, 0xff, 0x0e, 0x14, 0x70,       /* dec dword [SENDS_LEFT] */
-	0x75, 0xd6,                         /* jnz start */
+	0x66, 0x31, 0xf6,                         /* xor esi, esi */
+	0xf0, 0x66, 0x0f, 0xc1, 0x36, 0x10, 0x60, /* lock xadd [COUNTERS + 4 * PORT_GUEST], esi */
+	0x0f, 0x01, 0xd9,                         /* vmmcall */
+	0xf3, 0x90,                               /* wait: pause */
+	0x66, 0x31, 0xff,                         /* xor edi, edi */
+	0xf0, 0x66, 0x0f, 0xc1, 0x3e, 0x10, 0x60, /* lock xadd [COUNTERS + 4 * PORT_GUEST], edi */
+	0x66, 0x39, 0xf7,                         /* cmp edi, esi */
+	0x74, 0xef,                               /* je wait */
+	0x66, 0xff, 0x0e, 0x14, 0x70,             /* dec dword [SENDS_LEFT] */
+	0x75, 0xc9,                               /* jnz start */
 	0xe6, 0x91,                         /* out 0x91, al */
 };
 
@@ -123,6 +128,13 @@ static void ignore_signal(int signal)
 	(void)signal;
 }
 
+static void signals_prepare(void)
+{
+	const struct sigaction action = { .sa_handler = ignore_signal };
+
+	sigaction(SIGUSR1, &action, NULL);
+}
+
 static void runner_stop(struct runner *runner)
 {
 	runner->run->immediate_exit = 1;
@@ -169,13 +181,13 @@ static void *source_run(void *argument)
 {
 	struct source *source = argument;
 
-	for (unsigned int i = 0; i < ROUNDS; i++) {
+	for (unsigned int i = 0; i < rounds; i++) {
 		double deadline = clock_msec() + 10000;
 
 		source->send(source);
 		source->sent++;
 		while (counted(source->m, source->port) < source->sent)
-			if (clock_msec() > deadline)
+			if (sched_yield() || clock_msec() > deadline)
 				return source;
 	}
 	return NULL;
@@ -202,7 +214,7 @@ static void second_start(struct machine *m, struct runner *runner)
 {
 	struct kvm_mp_state runnable = { KVM_MP_STATE_RUNNABLE };
 	struct kvm_regs regs = { .rip = SECOND, .rsp = 0x7800, .rflags = 2 };
-	uint32_t port = PORT_GUEST, left = ROUNDS;
+	uint32_t port = PORT_GUEST, left = rounds;
 	struct kvm_xen_hvm_attr target = { .type = KVM_XEN_ATTR_TYPE_EVTCHN };
 
 	target.u.evtchn.send_port = PORT_GUEST;
@@ -231,7 +243,7 @@ static void test_four_sources(void **state)
 	struct runner first = { .vcpu = m->vcpu, .run = m->run }, second;
 	void *failed;
 
-	signal(SIGUSR1, ignore_signal);
+	signals_prepare();
 	routes_set(m);
 	assert_int_equal(ioctl(m->vm, KVM_IRQFD, &irqfd), 0);
 	pthread_create(&first.thread, NULL, runner_run, &first);
@@ -249,7 +261,7 @@ static void test_four_sources(void **state)
 	assert_ptr_equal(failed, &second);
 	runner_stop(&first);
 	for (unsigned int port = PORT_SEND; port <= PORT_GUEST; port++)
-		assert_int_equal(counted(m, port), ROUNDS);
+		assert_int_equal(counted(m, port), rounds);
 	munmap(second.run, m->run_size);
 	close(second.vcpu);
 	close((int)irqfd.fd);
@@ -275,7 +287,7 @@ static void test_timer_wakes(void **state)
 	struct runner first = { .vcpu = m->vcpu, .run = m->run };
 	double started = clock_msec();
 
-	signal(SIGUSR1, ignore_signal);
+	signals_prepare();
 	timer_set(m, 50000000);
 	pthread_create(&first.thread, NULL, runner_run, &first);
 	while (!counted(m, PORT_TIMER) && clock_msec() < started + 5000)
@@ -349,5 +361,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_info_comes_later, setup, teardown),
 	};
 
+	if (getenv("TEST_ROUNDS"))
+		rounds = (unsigned int)strtoul(getenv("TEST_ROUNDS"), NULL, 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

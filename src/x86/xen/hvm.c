@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/user.h"
 #include "core/why.h"
+#include "vm/guest_memory.h"
 #include "x86/xen/hvm.h"
 
 /* struct shared_info: the wall clock's version, seconds and nanoseconds, and where the upper half of the seconds is. */
@@ -28,10 +29,10 @@ int xen_wall_clock_write(struct x86_vm *vm)
 		return why(-EFAULT, "shared_info has no memory that can be written");
 	version = (version + 1) | 1;
 	error = user_write(wall, &version, sizeof version);
-	atomic_thread_fence(memory_order_seq_cst);
+	guest_order();
 	error |= user_write(wall + sizeof version, times, sizeof times);
 	error |= user_write(host + (wide ? WALL_64_HIGH : WALL_32_HIGH), &high, sizeof high);
-	atomic_thread_fence(memory_order_seq_cst);
+	guest_order();
 	version++;
 	error |= user_write(wall, &version, sizeof version);
 	if (error)

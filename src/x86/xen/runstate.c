@@ -20,7 +20,7 @@
 static void byte_write(struct x86_vcpu *cpu, uint64_t gpa, uint8_t byte)
 {
 	guest_write(cpu->vcpu.vm, gpa, &byte, 1);
-	atomic_thread_fence(memory_order_seq_cst);
+	guest_order();
 }
 
 static void runstate_tell(struct x86_vcpu *cpu)
@@ -41,7 +41,7 @@ static void runstate_tell(struct x86_vcpu *cpu)
 	}
 	guest_write(cpu->vcpu.vm, gpa, area, times + TIMES_SIZE);
 	if (flagged) {
-		atomic_thread_fence(memory_order_seq_cst);
+		guest_order();
 		byte_write(cpu, gpa + times + 7, last & (uint8_t)~UPDATE_FLAG);
 	}
 }
