@@ -146,15 +146,17 @@ static void program_sends(struct machine *m)
 /* An eventfd that anybody may hold: another thread, another process, the kernel. */
 static void eventfd_signals(struct machine *m)
 {
-	struct { struct kvm_irq_routing header; struct kvm_irq_routing_entry entry; } routes = { .header.nr = 1 };
+	struct kvm_irq_routing *routes = calloc(1, sizeof *routes + sizeof routes->entries[0]);
 	struct kvm_irqfd irqfd = { .fd = (uint32_t)check(eventfd(0, EFD_CLOEXEC), "eventfd"), .gsi = 32 };
 	uint64_t one = 1;
 
-	routes.entry.gsi = 32;
-	routes.entry.type = KVM_IRQ_ROUTING_XEN_EVTCHN;
-	routes.entry.u.xen_evtchn.port = PORT_IRQFD;
-	routes.entry.u.xen_evtchn.priority = KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL;
-	check(ioctl(m->vm, KVM_SET_GSI_ROUTING, &routes), "KVM_SET_GSI_ROUTING");
+	routes->nr = 1;
+	routes->entries[0].gsi = 32;
+	routes->entries[0].type = KVM_IRQ_ROUTING_XEN_EVTCHN;
+	routes->entries[0].u.xen_evtchn.port = PORT_IRQFD;
+	routes->entries[0].u.xen_evtchn.priority = KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL;
+	check(ioctl(m->vm, KVM_SET_GSI_ROUTING, routes), "KVM_SET_GSI_ROUTING");
+	free(routes);
 	check(ioctl(m->vm, KVM_IRQFD, &irqfd), "KVM_IRQFD");
 	check((int)write((int)irqfd.fd, &one, sizeof one), "write");
 	event_expect(m, "an eventfd, through KVM_IRQFD and a route");

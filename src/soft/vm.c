@@ -400,46 +400,46 @@ static int do_create_device(void *vm, void *data)
 
 /* ---- The table. ---- */
 
-/* Waits until no vCPU of the VM is in the guest. */
-#define STOPS_MEMORY 1u
+/* Waits until no vCPU of the VM is in the guest, or for what a vCPU may hold there. */
+#define WAITS_FOR_VCPUS 1u
 
 static const struct command commands[COMMAND_TABLE_SIZE] = {
-	COMMAND(KVM_SET_USER_MEMORY_REGION, .fixed = do_set_memory_region, .flags = STOPS_MEMORY),
-	COMMAND(KVM_SET_USER_MEMORY_REGION2, .fixed = do_set_memory_region2, .flags = STOPS_MEMORY),
-	COMMAND(KVM_GET_DIRTY_LOG, .fixed = do_get_dirty_log, .flags = STOPS_MEMORY),
-	COMMAND(KVM_CLEAR_DIRTY_LOG, .fixed = do_clear_dirty_log, .flags = STOPS_MEMORY),
+	COMMAND(KVM_SET_USER_MEMORY_REGION, .fixed = do_set_memory_region, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_USER_MEMORY_REGION2, .fixed = do_set_memory_region2, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_GET_DIRTY_LOG, .fixed = do_get_dirty_log, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_CLEAR_DIRTY_LOG, .fixed = do_clear_dirty_log, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_SET_NR_MMU_PAGES, .direct = do_set_nr_mmu_pages),
 	COMMAND(KVM_CREATE_VCPU, .direct = do_create_vcpu),
 	COMMAND(KVM_SET_BOOT_CPU_ID, .direct = do_set_boot_cpu_id),
 	COMMAND(KVM_SET_TSS_ADDR, .direct = do_set_tss_addr),
 	COMMAND(KVM_SET_IDENTITY_MAP_ADDR, .direct = do_set_identity_map_addr),
 	COMMAND(KVM_CREATE_IRQCHIP, .direct = do_create_irqchip),
-	COMMAND(KVM_GET_IRQCHIP, .fixed = do_get_irqchip),
-	COMMAND(KVM_SET_IRQCHIP, .direct = do_set_irqchip),
-	COMMAND(KVM_IRQ_LINE, .fixed = do_irq_line),
-	COMMAND(KVM_IRQ_LINE_STATUS, .fixed = do_irq_line),
-	COMMAND(KVM_SIGNAL_MSI, .direct = do_signal_msi),
-	COMMAND(KVM_SET_GSI_ROUTING, .direct = do_set_gsi_routing),
-	COMMAND(KVM_IRQFD, .fixed = do_irqfd),
-	COMMAND(KVM_IOEVENTFD, .fixed = do_ioeventfd),
-	COMMAND(KVM_REGISTER_COALESCED_MMIO, .fixed = do_register_coalesced),
-	COMMAND(KVM_UNREGISTER_COALESCED_MMIO, .fixed = do_unregister_coalesced),
+	COMMAND(KVM_GET_IRQCHIP, .fixed = do_get_irqchip, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_IRQCHIP, .direct = do_set_irqchip, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_IRQ_LINE, .fixed = do_irq_line, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_IRQ_LINE_STATUS, .fixed = do_irq_line, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SIGNAL_MSI, .direct = do_signal_msi, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_GSI_ROUTING, .direct = do_set_gsi_routing, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_IRQFD, .fixed = do_irqfd, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_IOEVENTFD, .fixed = do_ioeventfd, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_REGISTER_COALESCED_MMIO, .fixed = do_register_coalesced, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_UNREGISTER_COALESCED_MMIO, .fixed = do_unregister_coalesced, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_CREATE_PIT, .direct = do_create_pit),
 	COMMAND(KVM_CREATE_PIT2, .fixed = do_create_pit2),
-	COMMAND(KVM_GET_PIT, .fixed = do_get_pit),
-	COMMAND(KVM_SET_PIT, .direct = do_set_pit),
-	COMMAND(KVM_GET_PIT2, .fixed = do_get_pit2),
-	COMMAND(KVM_SET_PIT2, .fixed = do_set_pit2),
-	COMMAND(KVM_REINJECT_CONTROL, .direct = do_reinject_control),
-	COMMAND(KVM_XEN_HVM_CONFIG, .fixed = do_xen_config),
-	COMMAND(KVM_XEN_HVM_GET_ATTR, .fixed = do_xen_get),
-	COMMAND(KVM_XEN_HVM_SET_ATTR, .fixed = do_xen_set),
-	COMMAND(KVM_XEN_HVM_EVTCHN_SEND, .fixed = do_xen_send),
-	COMMAND(KVM_GET_CLOCK, .fixed = do_get_clock),
-	COMMAND(KVM_SET_CLOCK, .fixed = do_set_clock),
+	COMMAND(KVM_GET_PIT, .fixed = do_get_pit, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_PIT, .direct = do_set_pit, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_GET_PIT2, .fixed = do_get_pit2, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_PIT2, .fixed = do_set_pit2, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_REINJECT_CONTROL, .direct = do_reinject_control, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_XEN_HVM_CONFIG, .fixed = do_xen_config, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_XEN_HVM_GET_ATTR, .fixed = do_xen_get, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_XEN_HVM_SET_ATTR, .fixed = do_xen_set, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_XEN_HVM_EVTCHN_SEND, .fixed = do_xen_send, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_GET_CLOCK, .fixed = do_get_clock, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_CLOCK, .fixed = do_set_clock, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_CHECK_EXTENSION, .direct = do_check_extension),
 	COMMAND(KVM_ENABLE_CAP, .fixed = do_enable_cap),
-	COMMAND(KVM_X86_SET_MSR_FILTER, .fixed = do_set_msr_filter, .flags = STOPS_MEMORY),
+	COMMAND(KVM_X86_SET_MSR_FILTER, .fixed = do_set_msr_filter, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_SET_TSC_KHZ, .direct = do_set_tsc_khz),
 	COMMAND(KVM_GET_TSC_KHZ, .direct = do_get_tsc_khz),
 	COMMAND(KVM_GET_STATS_FD, .direct = do_get_stats_fd),
@@ -452,7 +452,7 @@ static long vm_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
 
 	if (!command)
 		return why(-ENOTTY, "ioctl %#x: not one of a VM's", cmd);
-	if (command->flags & STOPS_MEMORY && __builtin_expect(vcpu_running != NULL, 0) && &vcpu_running->vm->object == object)
+	if (command->flags & WAITS_FOR_VCPUS && __builtin_expect(vcpu_running != NULL, 0) && &vcpu_running->vm->object == object)
 		return why(-EBUSY, "called by a signal handler that interrupted KVM_RUN of this VM");
 	return command_run(command, object, arg);
 }

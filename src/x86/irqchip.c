@@ -138,9 +138,9 @@ int irqchip_create_split(struct x86_vm *vm, uint32_t pins)
 
 	if (error)
 		return error;
-	vm->irqchip = IRQCHIP_SPLIT;
 	vm->reserved_pins = pins;
 	vm->vm.irq_ops = &irq_ops;
+	vm->irqchip = IRQCHIP_SPLIT;
 	return 0;
 }
 

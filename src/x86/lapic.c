@@ -160,8 +160,12 @@ void lapic_registers_copy(struct x86_vcpu *cpu, uint32_t *registers, bool back)
 	uint32_t *own = cpu->lapic->regs;
 
 	memcpy(back ? own : registers, back ? registers : own, sizeof cpu->lapic->regs);
-	if (back)
+	if (back) {
 		lapic_publish(cpu);
+		lapic_timer_return(cpu);
+	} else {
+		cpu->lapic->timer_set_aside = cpu->lapic->timer;
+	}
 }
 
 /* ---- Registers. ---- */

@@ -59,7 +59,9 @@ struct lapic_timer {
 	uint64_t period; /* what the initial count means, in nanoseconds; 0 without one */
 	uint64_t tsc_deadline;
 	uint32_t mode;   /* bits 18:17 of the LVT entry that it was started with */
-	struct vm_timer alarm; /* gets the vCPU out of the guest */
+};
+struct lapic_alarm {
+	struct vm_timer timer; /* gets the vCPU out of the guest */
 	struct kick *kick;     /* the vCPU's */
 };
 
@@ -68,7 +70,8 @@ struct lapic {
 	uint32_t regs[LAPIC_REGISTERS]; /* every 16 bytes, as the page has them; those of IRR and TMR are above */
 	uint32_t icr_high; /* x2APIC: bits 63:32 of the ICR */
 	_Atomic uint32_t shown_mode, shown_id, shown_ldr, shown_dfr;
-	struct lapic_timer timer;
+	struct lapic_timer timer, timer_set_aside; /* beside lapic_registers_copy()'s registers */
+	struct lapic_alarm alarm;
 };
 
 static inline uint32_t *reg(struct lapic *lapic, uint32_t offset)
@@ -104,6 +107,8 @@ void lapic_timer_divider_changed(struct x86_vcpu *cpu, uint32_t old);
 void lapic_timer_stop(struct x86_vcpu *cpu);
 /* KVM_SET_LAPIC: goes on where the current count says. */
 void lapic_timer_restore(struct x86_vcpu *cpu);
+/* Puts back how the timer was. */
+void lapic_timer_return(struct x86_vcpu *cpu);
 uint32_t lapic_timer_count(const struct x86_vcpu *cpu);
 
 /* ---- Deliveries (lapic_irq.c). ---- */

@@ -13,17 +13,17 @@
 /* A guest's timer does not keep the host busy: KVM's min_timer_period_us. */
 #define PERIOD_MIN 200000
 
-static void alarm_rings(struct vm_timer *alarm)
+static void alarm_rings(struct vm_timer *timer)
 {
-	struct lapic_timer *timer = (struct lapic_timer *)((char *)alarm - offsetof(struct lapic_timer, alarm));
+	struct lapic_alarm *alarm = (struct lapic_alarm *)((char *)timer - offsetof(struct lapic_alarm, timer));
 
-	kick_set(timer->kick, REQUEST_EVENT);
+	kick_set(alarm->kick, REQUEST_EVENT);
 }
 
 void lapic_timer_init(struct x86_vcpu *cpu)
 {
-	cpu->lapic->timer.kick = &cpu->vcpu.kick;
-	cpu->lapic->timer.alarm.expire = alarm_rings;
+	cpu->lapic->alarm.kick = &cpu->vcpu.kick;
+	cpu->lapic->alarm.timer.expire = alarm_rings;
 }
 
 /* ---- Time. ---- */
@@ -58,7 +58,7 @@ static void timer_arm(struct x86_vcpu *cpu, uint64_t target)
 
 	timer->armed = true;
 	timer->target = target;
-	vm_timer_set(&cpu->vcpu.vm->worker, &timer->alarm, target);
+	vm_timer_set(&cpu->vcpu.vm->worker, &cpu->lapic->alarm.timer, target);
 }
 
 static void timer_disarm(struct x86_vcpu *cpu)
@@ -66,8 +66,18 @@ static void timer_disarm(struct x86_vcpu *cpu)
 	struct lapic_timer *timer = &cpu->lapic->timer;
 
 	if (timer->armed)
-		vm_timer_clear(&cpu->vcpu.vm->worker, &timer->alarm);
+		vm_timer_clear(&cpu->vcpu.vm->worker, &cpu->lapic->alarm.timer);
 	timer->armed = false;
+}
+
+void lapic_timer_return(struct x86_vcpu *cpu)
+{
+	const struct lapic_timer *before = &cpu->lapic->timer_set_aside;
+
+	timer_disarm(cpu);
+	cpu->lapic->timer = *before;
+	if (before->armed)
+		timer_arm(cpu, before->target);
 }
 
 void lapic_timer_stop(struct x86_vcpu *cpu)

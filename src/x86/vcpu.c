@@ -43,6 +43,7 @@ static int vcpu_furnish(struct x86_vcpu *cpu)
 	struct x86_vm *vm = x86_vm(cpu);
 	int error;
 
+	xen_vcpu_init(cpu);
 	stats_init(&cpu->vcpu.stats, vcpu_stats_rows, cpu->stats_values, VCPU_STATS);
 	/* Without an irqchip nobody can start a vCPU but the program: all begin ready. */
 	cpu->mp_state = vm->irqchip == IRQCHIP_NONE || cpu->vcpu.id == vm->boot_vcpu_id ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_UNINITIALIZED;
@@ -63,7 +64,6 @@ static int vcpu_furnish(struct x86_vcpu *cpu)
 	x86_vcpu_reset(cpu, false);
 	tsc_start(cpu);
 	clock_rebase(vm);
-	xen_vcpu_init(cpu);
 	return 0;
 }
 
@@ -98,6 +98,7 @@ struct x86_vcpu *x86_vcpu_create(struct x86_vm *vm, uint32_t id, int *fd)
 void x86_vcpu_destroy(struct x86_vcpu *cpu)
 {
 	cpu_discard(cpu);
+	xen_vcpu_destroy(cpu);
 	if (cpu->lapic)
 		lapic_destroy(cpu->lapic);
 	free(cpu->cpuid);

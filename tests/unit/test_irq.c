@@ -345,6 +345,53 @@ static void test_coalesced(void **state)
 	assert_int_equal(ioctl_error(m->vm, KVM_UNREGISTER_COALESCED_MMIO, &zone), 0);
 }
 
+/* ---- Starting another vCPU: INIT, then SIPI. ---- */
+
+static const uint8_t starter[] = {
+	0x66, 0xb9, 0x30, 0x08, 0x00, 0x00, /* mov ecx, 0x830: the ICR */
+	0x66, 0xba, 0x01, 0x00, 0x00, 0x00, /* mov edx, 1: the other's id */
+	0x66, 0xb8, 0x00, 0x45, 0x00, 0x00, /* mov eax, 0x4500: INIT */
+	0x0f, 0x30,                         /* wrmsr */
+	0x66, 0xb8, 0x03, 0x46, 0x00, 0x00, /* mov eax, 0x4603: SIPI, page 3 */
+	0x0f, 0x30,
+	0xe6, 0x91,
+};
+
+static void *run_once(void *argument)
+{
+	const int *vcpu = argument;
+
+	return ioctl(*vcpu, KVM_RUN, 0) ? NULL : argument;
+}
+
+static void test_start_up(void **state)
+{
+	struct machine *m = *state;
+	static const uint8_t started[] = { 0xe6, 0x92 };
+	struct kvm_mp_state mp;
+	struct kvm_sregs sregs;
+	int other = ioctl(m->vm, KVM_CREATE_VCPU, 1);
+	pthread_t thread;
+	void *done;
+
+	assert_true(other >= 0);
+	assert_int_equal(ioctl(other, KVM_GET_MP_STATE, &mp), 0);
+	assert_int_equal(mp.mp_state, KVM_MP_STATE_UNINITIALIZED);
+	memcpy(m->memory + 0x3000, started, sizeof started);
+	pthread_create(&thread, NULL, run_once, &other);
+	apic_enable(m->vcpu);
+	machine_code(m, starter, sizeof starter);
+	expect_port(m, 0x91);
+	pthread_join(thread, &done);
+	/* Linux lets the program's KVM_RUN return once the vCPU has begun (EAGAIN), and so may we. */
+	if (!done)
+		assert_int_equal(ioctl(other, KVM_RUN, 0), 0);
+	assert_int_equal(ioctl(other, KVM_GET_SREGS, &sregs), 0);
+	assert_int_equal(sregs.cs.selector, 0x300);
+	assert_int_equal(sregs.cs.base, 0x3000);
+	close(other);
+}
+
 /* ---- Timers. ---- */
 
 static double thread_msec(void)
@@ -412,6 +459,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_external_vector, setup_split, teardown),
 		cmocka_unit_test_setup_teardown(test_ioeventfd, setup_irqchip, teardown),
 		cmocka_unit_test_setup_teardown(test_coalesced, setup_irqchip, teardown),
+		cmocka_unit_test_setup_teardown(test_start_up, setup_irqchip, teardown),
 		cmocka_unit_test_setup_teardown(test_apic_timer, setup_irqchip, teardown),
 		cmocka_unit_test_setup_teardown(test_pit, setup_irqchip, teardown),
 	};

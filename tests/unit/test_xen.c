@@ -351,6 +351,22 @@ static void test_info_comes_later(void **state)
 	assert_int_equal(m->memory[VCPU_INFO + 4], 1);
 }
 
+/* The clock's numbers in the guest's own CPUID. */
+static void test_cpuid(void **state)
+{
+	struct machine *m = *state;
+	struct { struct kvm_cpuid2 header; struct kvm_cpuid_entry2 entries[3]; } cpuid = { .header.nent = 3 };
+
+	cpuid.entries[0] = (struct kvm_cpuid_entry2){ .function = 0x40000100, .eax = 0x40000104 };
+	memcpy(&cpuid.entries[0].ebx, "XenVMMXenVMM", 12);
+	for (unsigned int i = 1; i < 3; i++)
+		cpuid.entries[i] = (struct kvm_cpuid_entry2){ .function = 0x40000103, .index = i, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX };
+	assert_int_equal(ioctl(m->vcpu, KVM_SET_CPUID2, &cpuid), 0);
+	assert_int_equal(ioctl(m->vcpu, KVM_GET_CPUID2, &cpuid), 0);
+	assert_true(cpuid.entries[1].ecx != 0);
+	assert_int_equal(cpuid.entries[2].eax, ioctl(m->vcpu, KVM_GET_TSC_KHZ, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +375,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_timer_without_vcpu, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memory_goes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_info_comes_later, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cpuid, setup, teardown),
 	};
 
 	if (getenv("TEST_ROUNDS"))

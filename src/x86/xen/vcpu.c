@@ -16,6 +16,11 @@ void xen_vcpu_init(struct x86_vcpu *cpu)
 	xen_timer_init(cpu);
 }
 
+void xen_vcpu_destroy(struct x86_vcpu *cpu)
+{
+	pthread_mutex_destroy(&cpu->xen.timer_lock);
+}
+
 /* ---- Setting. The memory is entered. ---- */
 
 static int vcpu_info_set(struct x86_vcpu *cpu, enum xen_area_kind kind, uint64_t address)

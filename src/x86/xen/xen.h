@@ -22,6 +22,7 @@ struct x86_xen_port {
 void xen_vm_init(struct x86_vm *vm);
 void xen_vm_destroy(struct x86_vm *vm);
 void xen_vcpu_init(struct x86_vcpu *cpu);
+void xen_vcpu_destroy(struct x86_vcpu *cpu);
 
 static inline bool xen_enabled(const struct x86_vm *vm)
 {
