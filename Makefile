@@ -4,7 +4,7 @@ BUILD ?= build
 MESON_FLAGS ?=
 PREFIX ?= /usr/local
 
-.PHONY: all deps build run test test-sanitize test-threads test-upstream test-cross bench fuzz install clean
+.PHONY: all deps build run test test-sanitize test-threads test-upstream test-cross test-linux bench fuzz install clean
 
 all: build
 
@@ -40,6 +40,11 @@ test-upstream: build
 test-cross: deps
 	@./scripts/test-cross
 
+# The patches of linux/: applied to Debian's Linux, built, booted under QEMU with KVM inside.
+test-linux:
+	@./scripts/install-packages linux/packages.txt
+	@./linux/run build-linux
+
 bench: build
 	@./bench/run $(BUILD)
 
@@ -50,4 +55,4 @@ install: build
 	meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf build build-sanitize build-threads build-clang build-cross build-fuzz
+	rm -rf build build-sanitize build-threads build-clang build-cross build-fuzz build-linux

@@ -220,6 +220,29 @@ struct kvm_pre_fault_memory {
 #define KVM_MSR_FILTER_VALID_MASK KVM_MSR_FILTER_DEFAULT_DENY
 #endif
 
+/*
+ * Xen (api.rst, 4.24, 4.127 ... 4.131). Of the attributes' unions a system header may lack members: runstate_update_flag lies where
+ * long_mode does, shared_info.hva where shared_info.gfn does, hva where gpa does.
+ */
+#ifndef KVM_XEN_HVM_CONFIG_RUNSTATE_UPDATE_FLAG
+#define KVM_XEN_HVM_CONFIG_RUNSTATE_UPDATE_FLAG (1 << 6)
+#endif
+#ifndef KVM_XEN_HVM_CONFIG_PVCLOCK_TSC_UNSTABLE
+#define KVM_XEN_HVM_CONFIG_PVCLOCK_TSC_UNSTABLE (1 << 7)
+#endif
+#ifndef KVM_XEN_HVM_CONFIG_SHARED_INFO_HVA
+#define KVM_XEN_HVM_CONFIG_SHARED_INFO_HVA (1 << 8)
+#endif
+#ifndef KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG
+#define KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG 0x5
+#endif
+#ifndef KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA
+#define KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA 0x6
+#endif
+#ifndef KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA
+#define KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA 0x9
+#endif
+
 /* Groups of KVM_GET_DEVICE_ATTR on the system descriptor. */
 #ifndef KVM_X86_GRP_SYSTEM
 #define KVM_X86_GRP_SYSTEM 0
@@ -239,9 +262,11 @@ struct kvm_pre_fault_memory {
 /* Linux 6.18, x86: bits 39:32 are the type, bits 31:0 the index; these registers are 64 bits wide. */
 #ifndef KVM_X86_REG_TYPE_MSR
 #define KVM_X86_REG_TYPE_MSR 2
-#define KVM_X86_REG_TYPE_KVM 3
 #define KVM_X86_REG_MSR(index)                                                                                              \
 	(KVM_REG_X86 | KVM_REG_SIZE_U64 | ((__u64)KVM_X86_REG_TYPE_MSR << 32) | (__u64)(__u32)(index))
+#endif
+#ifndef KVM_X86_REG_TYPE_KVM
+#define KVM_X86_REG_TYPE_KVM 3
 #define KVM_X86_REG_KVM(index)                                                                                              \
 	(KVM_REG_X86 | KVM_REG_SIZE_U64 | ((__u64)KVM_X86_REG_TYPE_KVM << 32) | (__u64)(__u32)(index))
 #endif
@@ -261,6 +286,10 @@ struct kvm_many_regs {
 #define KVM_MANY_REGS_MAX_SIZE 16384
 #define KVM_GET_MANY_REGS _IOW(KVMIO, 0xc7, struct kvm_many_regs)
 #define KVM_SET_MANY_REGS _IOW(KVMIO, 0xc8, struct kvm_many_regs)
+#endif
+/* How many registers one call takes. Far from the kernel's own numbers: it has none for this. */
+#ifndef KVM_CAP_MANY_REGS
+#define KVM_CAP_MANY_REGS 0x4d52
 #endif
 
 /*

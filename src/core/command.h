@@ -21,11 +21,10 @@ struct command {
 #define COMMAND_DATA_SIZE 4096
 
 /*
- * A table is indexed by the command's number; commands without an argument stand in a second half, because they share numbers
- * with others. Use: static const struct command table[COMMAND_TABLE_SIZE] = { COMMAND(KVM_RUN, .direct = run), ... };
+ * A table is indexed by the command's direction and number: some share a number. Use: static const struct command table[COMMAND_TABLE_SIZE] = { COMMAND(KVM_RUN, .direct = run), ... };
  */
-#define COMMAND_TABLE_SIZE 0x200
-#define COMMAND_INDEX(word) (_IOC_NR(word) | (_IOC_DIR(word) == _IOC_NONE ? 0x100 : 0))
+#define COMMAND_TABLE_SIZE 0x400
+#define COMMAND_INDEX(word) (_IOC_NR(word) | _IOC_DIR(word) << 8)
 #define COMMAND(word, ...) [COMMAND_INDEX(word)] = { .cmd = (unsigned int)(word), __VA_ARGS__ }
 
 /* The row of that very command word, or NULL. */

@@ -153,6 +153,21 @@ int user_write(uint64_t to, const void *from, size_t size)
 	return user_range_ok(to, size) ? copy_guarded((uint8_t *)to, from, size) : -EFAULT;
 }
 
+USER_COPIES int user_or(uint64_t to, uint8_t bits, uint8_t *before)
+{
+	struct fault_guard guard = { .covers = NULL };
+
+	if (!user_range_ok(to, 1))
+		return -EFAULT;
+	fault_handlers_install();
+	if (sigsetjmp(guard.resume, 0))
+		return -EFAULT;
+	fault_guard_push(&guard);
+	*before = __atomic_fetch_or((uint8_t *)to, bits, __ATOMIC_SEQ_CST);
+	fault_guard_pop(&guard);
+	return 0;
+}
+
 int user_probe_write(uint64_t to, size_t size)
 {
 	struct fault_guard guard = { .covers = NULL };

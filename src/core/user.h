@@ -22,6 +22,9 @@
 int user_read(void *to, uint64_t from, size_t size);
 int user_write(uint64_t to, const void *from, size_t size);
 
+/* Sets bits of a byte, atomically; what it was before goes to `*before`. */
+int user_or(uint64_t to, uint8_t bits, uint8_t *before);
+
 /*
  * One of those copies inside a guard that the caller has set up, of a range that is in the user half. One access for each of the sizes
  * 1, 2, 4 and 8: a guest's aligned access must not be torn. In volatile steps that neither a sanitizer's memcpy() nor the optimiser

@@ -1,7 +1,8 @@
 /*
  * The registers of a vCPU of the kernel's KVM where it has KVM_GET_ONE_REG for all of them, which is everywhere but on x86: many are got and set
- * one by one, which saves the program's loop and no system call; a kernel that has KVM_GET_MANY_REGS itself is asked for all at once. On
- * s390 the registers that kvm_run always has cost no call.
+ * one by one, which saves the program's loop and no system call. A kernel that has KVM_GET_MANY_REGS and KVM_SET_MANY_REGS itself (linux/) does all at once;
+ * it stops at what it refuses, without saying which it was or taking back the others, so then they go one by one after all. On s390 the registers that
+ * kvm_run always has cost no call.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -123,25 +124,33 @@ static int one_move(struct host_vcpu *vcpu, unsigned int cmd, uint64_t id, const
 	return (int)vcpu_kernel(vcpu, cmd, &reg);
 }
 
+/* All of them in one of the kernel's calls; false: they are still to be asked for. */
+static bool values_ask_at_once(struct host_vcpu *vcpu, struct calls *calls, const struct register_batch *batch, uint8_t *values)
+{
+	if (calls->kernel != KERNEL_HAS_MANY || batch->count < 2)
+		return false;
+	calls->many->n = batch->count;
+	for (uint32_t i = 0; i < batch->count; i++) {
+		/* Beyond 2048 bits the kernel might write more than there is room for. */
+		if (!size_of(batch->regs[i].id))
+			return false;
+		calls->many->reg[i] = (struct kvm_one_reg){ batch->regs[i].id, (uint64_t)(values + i * (size_t)REGISTER_SIZE_MAX) };
+	}
+	return !vcpu_kernel(vcpu, KVM_GET_MANY_REGS, calls->many);
+}
+
 static int values_ask(struct host_vcpu *vcpu, struct calls *calls, const struct register_batch *batch, uint8_t *values, uint32_t *at)
 {
 	int error;
 
-	if (calls->kernel == KERNEL_HAS_MANY && batch->count > 1) {
-		calls->many->n = batch->count;
-		for (uint32_t i = 0; i < batch->count; i++)
-			calls->many->reg[i] = (struct kvm_one_reg){ batch->regs[i].id, (uint64_t)(values + i * (size_t)REGISTER_SIZE_MAX) };
-		if (!vcpu_kernel(vcpu, KVM_GET_MANY_REGS, calls->many))
-			return 0;
-		/* One by one says which of them it was. */
-	}
+	if (values_ask_at_once(vcpu, calls, batch, values))
+		return 0;
 	for (*at = 0; *at < batch->count; ++*at) {
 		uint64_t id = batch->regs[*at].id;
 		uint8_t *value = values + *at * (size_t)REGISTER_SIZE_MAX;
 
 		if (value_synced(vcpu, id, value))
 			continue;
-		/* Beyond 2048 bits the kernel might write more than there is room for. */
 		error = size_of(id) ? one_move(vcpu, KVM_GET_ONE_REG, id, value) : -EINVAL;
 		if (error)
 			return why(error, "the kernel refuses to tell it");
@@ -166,12 +175,25 @@ static int registers_read(void *self, struct register_batch *batch)
 
 /* ---- Setting. ---- */
 
+/* All of them in one of the kernel's calls; false: some may have been set, and all are still to be. */
+static bool values_put_at_once(struct host_vcpu *vcpu, struct calls *calls, const struct register_batch *batch)
+{
+	if (calls->kernel != KERNEL_HAS_MANY)
+		return false;
+	calls->many->n = batch->count;
+	for (uint32_t i = 0; i < batch->count; i++)
+		calls->many->reg[i] = (struct kvm_one_reg){ batch->entries[i].id, (uint64_t)batch->entries[i].value };
+	return !vcpu_kernel(vcpu, KVM_SET_MANY_REGS, calls->many);
+}
+
 /* Some registers take a value only once another has its own: what was refused is tried again as long as anything succeeds. */
-static int values_put(struct host_vcpu *vcpu, struct register_batch *batch)
+static int values_put(struct host_vcpu *vcpu, struct calls *calls, struct register_batch *batch)
 {
 	uint32_t left[batch->count], count = batch->count, refused;
 	int error = 0;
 
+	if (values_put_at_once(vcpu, calls, batch))
+		return 0;
 	for (uint32_t i = 0; i < count; i++)
 		left[i] = i;
 	for (; count; count = refused) {
@@ -223,7 +245,7 @@ static int registers_write(void *self, struct register_batch *batch)
 	error = values_ask(vcpu, calls, batch, calls->before, &batch->at);
 	if (error)
 		return error;
-	error = values_put(vcpu, batch);
+	error = values_put(vcpu, calls, batch);
 	/* As it was, the last first; what cannot be written back has not been written. */
 	for (uint32_t i = batch->count; error && i-- > 0;)
 		value_put_back(vcpu, batch->entries[i].id, calls->before + i * (size_t)REGISTER_SIZE_MAX);

@@ -177,13 +177,19 @@ static long vcpu_take(struct host_vm *vm, int vm_fd, int fd)
 
 /* ---- VMs. ---- */
 
+/* The capabilities of the calls that are made up here; 0: it is the kernel's to answer. */
+static int capability_made_up(unsigned long capability)
+{
+	return capability == KVM_CAP_ONE_REG ? 1 : capability == KVM_CAP_MANY_REGS ? (int)REGISTERS_MAX : 0;
+}
+
 static long vm_pass(struct object *object, int fd, unsigned int cmd, unsigned long arg)
 {
 	struct host_vm *vm = (struct host_vm *)object;
 	long result;
 
-	if (cmd == (unsigned int)KVM_CHECK_EXTENSION && arg == KVM_CAP_ONE_REG)
-		return 1;
+	if (cmd == (unsigned int)KVM_CHECK_EXTENSION && capability_made_up(arg))
+		return capability_made_up(arg);
 	result = host_kernel(fd, cmd, arg);
 	if (result < 0 || cmd != (unsigned int)KVM_CREATE_VCPU)
 		return result;
@@ -266,8 +272,8 @@ static long system_pass(struct object *object, int fd, unsigned int cmd, unsigne
 {
 	long result;
 
-	if (cmd == (unsigned int)KVM_CHECK_EXTENSION && arg == KVM_CAP_ONE_REG)
-		return 1;
+	if (cmd == (unsigned int)KVM_CHECK_EXTENSION && capability_made_up(arg))
+		return capability_made_up(arg);
 	result = host_kernel(fd, cmd, arg);
 	return result < 0 || cmd != (unsigned int)KVM_CREATE_VM ? result : vm_take((struct host_system *)object, (int)result);
 }
@@ -324,6 +330,7 @@ static int system_ask(struct host_system *system, int fd)
 	if (host_kernel(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
 		return why(-ENODEV, "/dev/kvm: not KVM, or not API version %d", KVM_API_VERSION);
 	system->one_reg = host_kernel(fd, KVM_CHECK_EXTENSION, KVM_CAP_ONE_REG) > 0;
+	system->many_regs = host_kernel(fd, KVM_CHECK_EXTENSION, KVM_CAP_MANY_REGS) > 0;
 	system->run_size = size > 0 ? (size_t)size : 0;
 	return x86_ask(system, fd);
 }

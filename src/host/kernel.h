@@ -24,6 +24,7 @@ static inline long kernel(int fd, unsigned int cmd, const void *argument)
 struct host_system {
 	struct object object;
 	bool one_reg;    /* KVM_GET_ONE_REG is there */
+	bool many_regs;  /* KVM_GET_MANY_REGS too, in the kernel itself */
 	size_t run_size; /* KVM_GET_VCPU_MMAP_SIZE */
 	/* x86: KVM_GET_MSR_INDEX_LIST; KVM_GET_SREGS2 is there; the components that guests can have, as in XCR0. */
 	uint32_t msr_count;

@@ -1,6 +1,7 @@
 /*
  * The registers of a vCPU of the kernel's KVM on x86: which of its calls bring them, as few as will do, and none for what kvm_run has since the
- * last exit. A set is a transaction: when the kernel refuses one of its calls, those before it are taken back.
+ * last exit. A set is a transaction: when the kernel refuses one of its calls, those before it are taken back. A kernel that has KVM_GET_MANY_REGS
+ * itself (linux/) is asked with that for what it has ids for; its KVM_SET_MANY_REGS sets one register after the other, which is no transaction.
  */
 #include <cpuid.h>
 #include <errno.h>
@@ -19,6 +20,11 @@ struct x86_calls {
 	struct x86_state state, before; /* `before`: as the kernel had the families that a set brought */
 	uint8_t *xsave, *xsave_before;
 	uint32_t applied;      /* families of the set that the kernel has taken */
+	/* For the kernel's own KVM_GET_MANY_REGS. */
+	uint32_t room;
+	struct kvm_many_regs *kernel_many;
+	struct register_entry *kernel_entries;
+	uint64_t *kernel_values;
 	struct {
 		struct kvm_msrs header;
 		struct kvm_msr_entry entries[MSRS_MOST];
@@ -35,6 +41,9 @@ void host_plan_free(struct host_vcpu *vcpu)
 	x86_plan_free(&calls->one);
 	free(calls->xsave);
 	free(calls->xsave_before);
+	free(calls->kernel_many);
+	free(calls->kernel_entries);
+	free(calls->kernel_values);
 	free(calls);
 	vcpu->plan = NULL;
 }
@@ -256,6 +265,61 @@ static int plan_run(struct host_vcpu *vcpu, struct x86_calls *calls, struct x86_
 	return error;
 }
 
+/* ---- Reading with the kernel's own KVM_GET_MANY_REGS. ---- */
+
+/* What it has ids for, all of 64 bits. */
+static bool kernel_has(uint64_t id)
+{
+	if ((id & ~0xffffffffffull) != (KVM_REG_X86 | KVM_REG_SIZE_U64))
+		return false;
+	switch ((uint32_t)(id >> 32) & 0xff) {
+	case ANYKVM_X86_TYPE_GENERAL:
+	case KVM_X86_REG_TYPE_MSR:
+		return true;
+	case ANYKVM_X86_TYPE_CONTROL:
+		return (uint32_t)id < ANYKVM_X86_CONTROL_PDPTR;
+	default:
+		return false;
+	}
+}
+
+static bool kernel_room_make(struct x86_calls *calls, uint32_t count)
+{
+	if (count <= calls->room)
+		return true;
+	free(calls->kernel_many);
+	free(calls->kernel_entries);
+	free(calls->kernel_values);
+	calls->kernel_many = malloc(sizeof *calls->kernel_many + count * sizeof calls->kernel_many->reg[0]);
+	calls->kernel_entries = calloc(count, sizeof *calls->kernel_entries);
+	calls->kernel_values = calloc(count, sizeof *calls->kernel_values);
+	calls->room = calls->kernel_many && calls->kernel_entries && calls->kernel_values ? count : 0;
+	return calls->room;
+}
+
+/* Whether the plan takes more calls than one, of a kernel that can do it in one. */
+static bool kernel_worth_asking(const struct host_vcpu *vcpu, const struct x86_plan *plan)
+{
+	return vcpu->vm->system->many_regs && !vcpu->remote && !atomic_load_explicit(&vcpu->synced, memory_order_relaxed) &&
+	       __builtin_popcount(plan->families) + (plan->msr_count > 0) > 1;
+}
+
+/* False: it cannot, or refuses; the plan finds out which register it was. */
+static bool kernel_read(struct host_vcpu *vcpu, struct x86_calls *calls, struct register_batch *batch)
+{
+	if (!kernel_room_make(calls, batch->count))
+		return false;
+	calls->kernel_many->n = batch->count;
+	for (uint32_t i = 0; i < batch->count; i++) {
+		if (!kernel_has(batch->regs[i].id))
+			return false;
+		calls->kernel_many->reg[i] = (struct kvm_one_reg){ batch->regs[i].id, (uint64_t)&calls->kernel_values[i] };
+		calls->kernel_entries[i] = (struct register_entry){ batch->regs[i].id, &calls->kernel_values[i], sizeof calls->kernel_values[i] };
+	}
+	batch->entries = calls->kernel_entries;
+	return !vcpu_kernel(vcpu, KVM_GET_MANY_REGS, calls->kernel_many);
+}
+
 static int registers_read(void *self, struct register_batch *batch)
 {
 	struct host_vcpu *vcpu = self;
@@ -272,6 +336,8 @@ static int registers_read(void *self, struct register_batch *batch)
 		if (error)
 			return error;
 	}
+	if (kernel_worth_asking(vcpu, plan) && kernel_read(vcpu, calls, batch))
+		return 0;
 	error = plan_run(vcpu, calls, plan, batch);
 	if (error != -ENOENT || !atomic_load_explicit(&vcpu->synced, memory_order_relaxed))
 		return error;
@@ -513,18 +579,24 @@ static uint32_t msrs_list(struct host_vcpu *vcpu, struct x86_calls *calls, uint6
 	return found;
 }
 
-/* The kernel's own list: Linux 6.18's has KVM_X86_REG_TYPE_KVM. */
+/* Of the kernel's own list KVM_X86_REG_TYPE_KVM, which Linux 6.18 has: others are listed already. */
 static uint32_t kvms_list(struct host_vcpu *vcpu, uint64_t *ids)
 {
 	struct {
 		uint64_t n, id[64];
 	} list = { .n = 64 };
+	uint32_t count = 0;
 
 	if (!vcpu->vm->system->one_reg || vcpu_kernel(vcpu, KVM_GET_REG_LIST, &list) || list.n > 64)
 		return 0;
-	if (ids)
-		memcpy(ids, list.id, list.n * sizeof *ids);
-	return (uint32_t)list.n;
+	for (uint32_t i = 0; i < list.n; i++) {
+		if (((list.id[i] >> 32) & 0xff) != KVM_X86_REG_TYPE_KVM)
+			continue;
+		if (ids)
+			ids[count] = list.id[i];
+		count++;
+	}
+	return count;
 }
 
 static int registers_list_ids(void *self, uint64_t *ids)

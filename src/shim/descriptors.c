@@ -169,7 +169,8 @@ PUBLIC int ioctl(int fd, unsigned long request, ...)
 	if (__builtin_expect(fd_is_ours(fd), 0)) {
 		long result = call_ioctl(fd, (unsigned int)request, (unsigned long)argument);
 
-		if (result != -EBADF)
+		/* Closed meanwhile: the kernel's. A call can also answer so of a descriptor in its argument. */
+		if (result != -EBADF || fd_is_ours(fd))
 			return result_of(result);
 	}
 	return REAL(int (*)(int, unsigned long, void *), "ioctl")(fd, request, argument);

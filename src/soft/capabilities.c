@@ -1,7 +1,6 @@
 /*
  * KVM_CHECK_EXTENSION: one row a capability, with Linux 6.12's value where the software KVM does what it promises. What is
- * not in the table answers 0: interrupt routing, irqfd, ioeventfd, I/O APIC, PICs and PIT, kvmclock and steal time, Xen,
- * Hyper-V, nesting, SMM, PMU, encryption.
+ * not in the table answers 0: asynchronous page faults, Hyper-V, nesting, SMM, PMU, encryption.
  */
 #include <unistd.h>
 
@@ -22,6 +21,11 @@ struct capability {
 	int value;
 	int (*computed)(const struct x86_vm *vm); /* instead of `value` */
 };
+
+#define XEN_CAPABILITIES                                                                                                    \
+	(KVM_XEN_HVM_CONFIG_HYPERCALL_MSR | KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL | KVM_XEN_HVM_CONFIG_SHARED_INFO |              \
+	 KVM_XEN_HVM_CONFIG_RUNSTATE | KVM_XEN_HVM_CONFIG_EVTCHN_2LEVEL | KVM_XEN_HVM_CONFIG_EVTCHN_SEND |                     \
+	 KVM_XEN_HVM_CONFIG_RUNSTATE_UPDATE_FLAG | KVM_XEN_HVM_CONFIG_PVCLOCK_TSC_UNSTABLE | KVM_XEN_HVM_CONFIG_SHARED_INFO_HVA)
 
 static const struct capability capabilities[] = {
 	/* Memory. */
@@ -58,6 +62,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_NOP_IO_DELAY, 1 },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
 	{ KVM_CAP_ONE_REG, 1 },
+	{ KVM_CAP_MANY_REGS, REGISTERS_MAX },
 	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS },
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
 	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1 },
@@ -95,6 +100,31 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_SPLIT_IRQCHIP, 1 },
 	{ KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK },
 	{ KVM_CAP_USER_NMI, 1 },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
+	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS, 1 },
+	/* Xen guests. */
+	{ KVM_CAP_XEN_HVM, XEN_CAPABILITIES },
+	/* Clocks. */
+	{ KVM_CAP_CLOCKSOURCE, 1 },
+	{ KVM_CAP_ADJUST_CLOCK, KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },
+	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_STEAL_TIME, 1 },
+	/* Interrupts: the PICs, the I/O APIC, the PIT; what leads to them. */
+	{ KVM_CAP_PIT, 1 },
+	{ KVM_CAP_PIT2, 1 },
+	{ KVM_CAP_PIT_STATE2, 1 },
+	{ KVM_CAP_REINJECT_CONTROL, 1 },
+	{ KVM_CAP_IRQ_ROUTING, IRQ_ROUTES_MAX },
+	{ KVM_CAP_IRQ_INJECT_STATUS, 1 },
+	{ KVM_CAP_IRQFD, 1 },
+	{ KVM_CAP_IRQFD_RESAMPLE, 1 },
+	{ KVM_CAP_SIGNAL_MSI, 1 },
+	{ KVM_CAP_IOAPIC_POLARITY_IGNORED, 1 },
+	{ KVM_CAP_IOEVENTFD, 1 },
+	{ KVM_CAP_IOEVENTFD_NO_LENGTH, 1 },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
+	{ KVM_CAP_COALESCED_MMIO, COALESCED_PAGE },
+	{ KVM_CAP_COALESCED_PIO, 1 },
 };
 
 int capability_value(const struct x86_vm *vm, unsigned long number)

@@ -7,6 +7,7 @@
 #include "core/why.h"
 #include "soft/soft.h"
 #include "x86/ioctl.h"
+#include "x86/irqchip.h"
 
 /* The most pins that an I/O APIC of the program's may reserve: KVM_MAX_IRQ_ROUTES. */
 #define SPLIT_IRQCHIP_PINS 4096
@@ -62,11 +63,21 @@ static int enable_split_irqchip(struct x86_vm *vm, uint64_t pins)
 {
 	if (pins > SPLIT_IRQCHIP_PINS)
 		return why(-EINVAL, "args[0]: %llu I/O APIC pins are more than %u", (unsigned long long)pins, SPLIT_IRQCHIP_PINS);
-	if (vm->irqchip != IRQCHIP_NONE)
-		return why(-EEXIST, "the VM has an irqchip");
+	return irqchip_create_split(vm, (uint32_t)pins);
+}
+
+/* The longest count of the timer, times its largest divider, has to be told in 64 bits of nanoseconds. */
+static int enable_apic_bus_cycles(struct x86_vm *vm, uint64_t ns)
+{
+	uint64_t unused;
+
+	if (!ns || __builtin_mul_overflow((uint64_t)UINT32_MAX * 128, ns, &unused))
+		return why(-EINVAL, "args[0]: %llu ns is no cycle that the timer could count", (unsigned long long)ns);
+	if (vm->irqchip == IRQCHIP_NONE)
+		return why(-ENXIO, "there is no local APIC in the kernel (KVM_CREATE_IRQCHIP, KVM_CAP_SPLIT_IRQCHIP)");
 	if (has_vcpus(vm))
-		return why(-EEXIST, "the VM has vCPUs: the irqchip comes before them");
-	vm->irqchip = IRQCHIP_SPLIT;
+		return why(-EINVAL, "the VM has vCPUs: the bus comes before them");
+	vm->apic_bus_ns = ns;
 	return 0;
 }
 
@@ -169,6 +180,7 @@ static const struct switchable switchables[] = {
 	{ KVM_CAP_DISABLE_QUIRKS2, enable_quirks2 },
 	{ KVM_CAP_SPLIT_IRQCHIP, enable_split_irqchip },
 	{ KVM_CAP_X2APIC_API, enable_x2apic_api },
+	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS, enable_apic_bus_cycles },
 	{ KVM_CAP_X86_DISABLE_EXITS, enable_disable_exits },
 	{ KVM_CAP_MSR_PLATFORM_INFO, enable_platform_info },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, enable_exception_payload },

@@ -7,7 +7,7 @@
 #include "core/user.h"
 #include "core/why.h"
 #include "soft/soft.h"
-#include "x86/ioctl.h"
+#include "x86/hyperv.h"
 
 static long do_get_api_version(void *self, unsigned long arg)
 {
@@ -96,6 +96,12 @@ static long do_get_emulated_cpuid(void *self, unsigned long arg)
 {
 	(void)self;
 	return cpuid_table(arg, cpuid_emulated, true);
+}
+
+static long do_get_supported_hv_cpuid(void *self, unsigned long arg)
+{
+	(void)self;
+	return hyperv_get_supported_cpuid(arg);
 }
 
 /* ---- MSRs. ---- */
@@ -201,6 +207,7 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_GET_VCPU_MMAP_SIZE, .direct = do_get_vcpu_mmap_size),
 	COMMAND(KVM_GET_SUPPORTED_CPUID, .direct = do_get_supported_cpuid),
 	COMMAND(KVM_GET_EMULATED_CPUID, .direct = do_get_emulated_cpuid),
+	COMMAND(KVM_GET_SUPPORTED_HV_CPUID, .direct = do_get_supported_hv_cpuid),
 	COMMAND(KVM_GET_MSR_INDEX_LIST, .direct = do_get_msr_index_list),
 	COMMAND(KVM_GET_MSR_FEATURE_INDEX_LIST, .direct = do_get_msr_feature_index_list),
 	COMMAND(KVM_GET_MSRS, .direct = do_get_msrs),

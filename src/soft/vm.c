@@ -13,6 +13,9 @@
 #include "core/why.h"
 #include "soft/soft.h"
 #include "x86/ioctl.h"
+#include "x86/clock.h"
+#include "x86/irqchip.h"
+#include "x86/xen/xen.h"
 
 /* ---- Memory. ---- */
 
@@ -146,16 +149,6 @@ static long do_set_identity_map_addr(void *self, unsigned long arg)
 
 /* ---- Interrupts: with an irqchip, each vCPU to come has a local APIC. ---- */
 
-static int irqchip_create(struct x86_vm *vm)
-{
-	if (vm->irqchip != IRQCHIP_NONE)
-		return why(-EEXIST, "the VM has an irqchip");
-	if (vm->vm.vcpu_count)
-		return why(-EINVAL, "the VM has vCPUs: the irqchip comes before them");
-	vm->irqchip = IRQCHIP_KERNEL;
-	return 0;
-}
-
 static long do_create_irqchip(void *self, unsigned long arg)
 {
 	struct x86_vm *vm = self;
@@ -165,6 +158,196 @@ static long do_create_irqchip(void *self, unsigned long arg)
 	pthread_mutex_lock(&vm->vm.lock);
 	error = irqchip_create(vm);
 	pthread_mutex_unlock(&vm->vm.lock);
+	return error;
+}
+
+static int do_get_irqchip(void *vm, void *data)
+{
+	return irqchip_get(vm, data);
+}
+
+static long do_set_irqchip(void *vm, unsigned long arg)
+{
+	struct kvm_irqchip chip;
+
+	/* Its word says that it is read. */
+	if (user_read(&chip, arg, sizeof chip))
+		return why(-EFAULT, "argument: %#lx cannot be read", arg);
+	return irqchip_set(vm, &chip);
+}
+
+static int do_irq_line(void *vm, void *data)
+{
+	return irq_line_set(vm, data);
+}
+
+static long do_signal_msi(void *vm, unsigned long arg)
+{
+	struct kvm_msi msi;
+
+	if (user_read(&msi, arg, sizeof msi))
+		return why(-EFAULT, "argument: %#lx cannot be read", arg);
+	return msi_signal(vm, &msi);
+}
+
+static long do_set_gsi_routing(void *vm, unsigned long arg)
+{
+	return vm_set_gsi_routing(vm, arg);
+}
+
+static int do_irqfd(void *vm, void *data)
+{
+	return vm_irqfd(vm, data);
+}
+
+static int do_ioeventfd(void *vm, void *data)
+{
+	return vm_ioeventfd(vm, data);
+}
+
+static int do_register_coalesced(void *vm, void *data)
+{
+	return vm_coalesced_register(vm, data);
+}
+
+static int do_unregister_coalesced(void *vm, void *data)
+{
+	return vm_coalesced_unregister(vm, data);
+}
+
+static int do_get_clock(void *vm, void *data)
+{
+	clock_get(vm, data);
+	return 0;
+}
+
+static int do_set_clock(void *vm, void *data)
+{
+	return clock_set(vm, data);
+}
+
+/* ---- Xen. ---- */
+
+static int do_xen_config(void *vm, void *data)
+{
+	return xen_hvm_config(vm, data);
+}
+
+static int do_xen_get(void *vm, void *data)
+{
+	return xen_hvm_get(vm, data);
+}
+
+static int do_xen_set(void *vm, void *data)
+{
+	return xen_hvm_set(vm, data);
+}
+
+static int do_xen_send(void *vm, void *data)
+{
+	return xen_event_send(vm, data);
+}
+
+/* ---- The timer of a PC. ---- */
+
+static int pit_make(struct x86_vm *vm, uint32_t flags)
+{
+	struct pit *pit;
+
+	if (vm->pit)
+		return why(-EEXIST, "the VM has a PIT");
+	if (vm->irqchip != IRQCHIP_KERNEL)
+		return why(-ENOENT, "the PICs are not in the kernel");
+	pit = pit_create(vm, flags);
+	if (!pit)
+		return -ENOMEM;
+	atomic_store_explicit(&vm->pit, pit, memory_order_release);
+	return 0;
+}
+
+static int pit_make_locked(struct x86_vm *vm, uint32_t flags)
+{
+	int error;
+
+	pthread_mutex_lock(&vm->vm.lock);
+	error = pit_make(vm, flags);
+	pthread_mutex_unlock(&vm->vm.lock);
+	return error;
+}
+
+static int do_create_pit2(void *vm, void *data)
+{
+	return pit_make_locked(vm, ((const struct kvm_pit_config *)data)->flags);
+}
+
+static long do_create_pit(void *vm, unsigned long arg)
+{
+	(void)arg;
+	return pit_make_locked(vm, KVM_PIT_SPEAKER_DUMMY);
+}
+
+static int pit_here(struct x86_vm *vm, struct pit **pit)
+{
+	*pit = vm->pit;
+	return *pit ? 0 : why(-ENXIO, "the VM has no PIT");
+}
+
+static int do_get_pit2(void *vm, void *data)
+{
+	struct pit *pit;
+	int error = pit_here(vm, &pit);
+
+	if (!error)
+		pit_get(pit, data);
+	return error;
+}
+
+static int do_set_pit2(void *vm, void *data)
+{
+	struct pit *pit;
+	int error = pit_here(vm, &pit);
+
+	if (!error)
+		pit_state_set(pit, data);
+	return error;
+}
+
+/* The older state is the newer one's beginning. */
+static int do_get_pit(void *vm, void *data)
+{
+	struct kvm_pit_state2 state;
+	int error = do_get_pit2(vm, &state);
+
+	if (!error)
+		memcpy(data, state.channels, sizeof(struct kvm_pit_state));
+	return error;
+}
+
+static long do_set_pit(void *vm, unsigned long arg)
+{
+	struct kvm_pit_state state;
+	struct pit *pit;
+	int error;
+
+	if (user_read(&state, arg, sizeof state))
+		return why(-EFAULT, "argument: %#lx cannot be read", arg);
+	error = pit_here(vm, &pit);
+	if (!error)
+		pit_channels_set(pit, &state);
+	return error;
+}
+
+static long do_reinject_control(void *vm, unsigned long arg)
+{
+	struct kvm_reinject_control control;
+	struct pit *pit;
+	int error;
+
+	if (user_read(&control, arg, sizeof control))
+		return why(-EFAULT, "argument: %#lx cannot be read", arg);
+	error = pit_here(vm, &pit);
+	if (!error)
+		pit_reinject_set(pit, control.pit_reinject);
 	return error;
 }
 
@@ -217,23 +400,46 @@ static int do_create_device(void *vm, void *data)
 
 /* ---- The table. ---- */
 
-/* Waits until no vCPU of the VM is in the guest. */
-#define STOPS_MEMORY 1u
+/* Waits until no vCPU of the VM is in the guest, or for what a vCPU may hold there. */
+#define WAITS_FOR_VCPUS 1u
 
 static const struct command commands[COMMAND_TABLE_SIZE] = {
-	COMMAND(KVM_SET_USER_MEMORY_REGION, .fixed = do_set_memory_region, .flags = STOPS_MEMORY),
-	COMMAND(KVM_SET_USER_MEMORY_REGION2, .fixed = do_set_memory_region2, .flags = STOPS_MEMORY),
-	COMMAND(KVM_GET_DIRTY_LOG, .fixed = do_get_dirty_log, .flags = STOPS_MEMORY),
-	COMMAND(KVM_CLEAR_DIRTY_LOG, .fixed = do_clear_dirty_log, .flags = STOPS_MEMORY),
+	COMMAND(KVM_SET_USER_MEMORY_REGION, .fixed = do_set_memory_region, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_USER_MEMORY_REGION2, .fixed = do_set_memory_region2, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_GET_DIRTY_LOG, .fixed = do_get_dirty_log, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_CLEAR_DIRTY_LOG, .fixed = do_clear_dirty_log, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_SET_NR_MMU_PAGES, .direct = do_set_nr_mmu_pages),
 	COMMAND(KVM_CREATE_VCPU, .direct = do_create_vcpu),
 	COMMAND(KVM_SET_BOOT_CPU_ID, .direct = do_set_boot_cpu_id),
 	COMMAND(KVM_SET_TSS_ADDR, .direct = do_set_tss_addr),
 	COMMAND(KVM_SET_IDENTITY_MAP_ADDR, .direct = do_set_identity_map_addr),
 	COMMAND(KVM_CREATE_IRQCHIP, .direct = do_create_irqchip),
+	COMMAND(KVM_GET_IRQCHIP, .fixed = do_get_irqchip, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_IRQCHIP, .direct = do_set_irqchip, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_IRQ_LINE, .fixed = do_irq_line, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_IRQ_LINE_STATUS, .fixed = do_irq_line, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SIGNAL_MSI, .direct = do_signal_msi, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_GSI_ROUTING, .direct = do_set_gsi_routing, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_IRQFD, .fixed = do_irqfd, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_IOEVENTFD, .fixed = do_ioeventfd, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_REGISTER_COALESCED_MMIO, .fixed = do_register_coalesced, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_UNREGISTER_COALESCED_MMIO, .fixed = do_unregister_coalesced, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_CREATE_PIT, .direct = do_create_pit),
+	COMMAND(KVM_CREATE_PIT2, .fixed = do_create_pit2),
+	COMMAND(KVM_GET_PIT, .fixed = do_get_pit, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_PIT, .direct = do_set_pit, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_GET_PIT2, .fixed = do_get_pit2, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_PIT2, .fixed = do_set_pit2, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_REINJECT_CONTROL, .direct = do_reinject_control, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_XEN_HVM_CONFIG, .fixed = do_xen_config, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_XEN_HVM_GET_ATTR, .fixed = do_xen_get, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_XEN_HVM_SET_ATTR, .fixed = do_xen_set, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_XEN_HVM_EVTCHN_SEND, .fixed = do_xen_send, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_GET_CLOCK, .fixed = do_get_clock, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_CLOCK, .fixed = do_set_clock, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_CHECK_EXTENSION, .direct = do_check_extension),
 	COMMAND(KVM_ENABLE_CAP, .fixed = do_enable_cap),
-	COMMAND(KVM_X86_SET_MSR_FILTER, .fixed = do_set_msr_filter, .flags = STOPS_MEMORY),
+	COMMAND(KVM_X86_SET_MSR_FILTER, .fixed = do_set_msr_filter, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_SET_TSC_KHZ, .direct = do_set_tsc_khz),
 	COMMAND(KVM_GET_TSC_KHZ, .direct = do_get_tsc_khz),
 	COMMAND(KVM_GET_STATS_FD, .direct = do_get_stats_fd),
@@ -246,7 +452,7 @@ static long vm_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
 
 	if (!command)
 		return why(-ENOTTY, "ioctl %#x: not one of a VM's", cmd);
-	if (command->flags & STOPS_MEMORY && __builtin_expect(vcpu_running != NULL, 0) && &vcpu_running->vm->object == object)
+	if (command->flags & WAITS_FOR_VCPUS && __builtin_expect(vcpu_running != NULL, 0) && &vcpu_running->vm->object == object)
 		return why(-EBUSY, "called by a signal handler that interrupted KVM_RUN of this VM");
 	return command_run(command, object, arg);
 }
@@ -255,10 +461,14 @@ static long vm_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
 
 static void vm_free(struct x86_vm *vm)
 {
+	vm_stop(&vm->vm);
 	for (uint32_t i = 0; i < vm->vm.vcpu_count; i++)
 		x86_vcpu_destroy(x86_vcpu(vm->vm.vcpus[i]));
+	xen_vm_destroy(vm);
+	irqchip_destroy(vm);
 	msr_filter_free(vm->filter);
 	vm_destroy(&vm->vm);
+	pthread_mutex_destroy(&vm->clock_lock);
 	pthread_mutex_destroy(&vm->tsc_lock);
 	pthread_mutex_destroy(&vm->split_lock);
 	free(vm);
@@ -287,7 +497,10 @@ static int vm_create(struct x86_vm **created)
 	}
 	pthread_mutex_init(&vm->split_lock, NULL);
 	pthread_mutex_init(&vm->tsc_lock, NULL);
+	clock_init(vm);
+	xen_vm_init(vm);
 	vm->tsc_khz = tsc_host_khz();
+	vm->apic_bus_ns = 1;
 	*created = vm;
 	return 0;
 }

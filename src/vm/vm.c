@@ -39,6 +39,11 @@ int vm_init(struct vm *vm, const struct object_ops *ops, unsigned int physical_b
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_mutex_init(&vm->memory_lock, NULL);
 	stats_init(&vm->stats, vm_stats_rows, vm->stats_values, VM_STATS);
+	irq_routes_init(&vm->irq_routes);
+	irqfds_init(&vm->irqfds);
+	ioeventfds_init(&vm->ioeventfds);
+	coalesced_init(&vm->coalesced);
+	worker_init(&vm->worker, irqfd_ready);
 	vm->vcpus = calloc(VM_MAX_VCPUS, sizeof(*vm->vcpus));
 	if (!vm->vcpus) {
 		vm_destroy(vm);
@@ -60,8 +65,17 @@ int vm_init(struct vm *vm, const struct object_ops *ops, unsigned int physical_b
 	return 0;
 }
 
+void vm_stop(struct vm *vm)
+{
+	worker_destroy(&vm->worker, object_is_own(&vm->object));
+}
+
 void vm_destroy(struct vm *vm)
 {
+	coalesced_destroy(&vm->coalesced);
+	ioeventfds_destroy(&vm->ioeventfds);
+	irqfds_destroy(&vm->irqfds);
+	irq_routes_destroy(&vm->irq_routes);
 	for (unsigned int i = 0; i < VM_ADDRESS_SPACES; i++) {
 		slot_table_destroy(slot_table_of(vm, i));
 		free(vm->slots_by_id[i]);

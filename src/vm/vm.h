@@ -13,8 +13,12 @@
 #include "anykvm/kvm.h"
 #include "core/kick.h"
 #include "core/object.h"
+#include "vm/io.h"
+#include "vm/irq_route.h"
+#include "vm/irqfd.h"
 #include "vm/registers.h"
 #include "vm/stats.h"
+#include "vm/worker.h"
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (UINT64_C(1) << PAGE_SHIFT)
@@ -78,6 +82,13 @@ struct vm {
 	_Atomic bool dirty_log_initially_set;
 	struct stats stats;
 	_Atomic uint64_t stats_values[VM_STATS]; /* under memory_lock */
+	const struct vm_irq_ops *_Atomic irq_ops; /* NULL: no interrupt controller in the kernel */
+	_Atomic bool irq_pins; /* it has pins (an I/O APIC), not only messages */
+	struct irq_routes irq_routes;
+	struct irqfds irqfds;
+	struct ioeventfds ioeventfds;
+	struct coalesced coalesced;
+	struct worker worker;
 };
 
 /* What every architecture's vCPU starts with. */
@@ -99,6 +110,9 @@ struct vcpu {
 /* The run mapping: struct kvm_run, a page for port data, the coalesced ring: three pages as on x86 Linux. */
 #define VCPU_RUN_SIZE (3 * PAGE_SIZE)
 #define VCPU_PIO_OFFSET PAGE_SIZE
+
+/* Ends the VM's own thread: the first step of a VM's death, after which nothing happens by itself. */
+void vm_stop(struct vm *vm);
 
 /* Initialises the generic part; slots are empty. Guest-physical addresses have `physical_bits` bits. */
 int vm_init(struct vm *vm, const struct object_ops *ops, unsigned int physical_bits);
@@ -157,6 +171,24 @@ static inline void vcpu_guest_leave(struct vcpu *vcpu)
 	atomic_store_explicit(&vcpu->in_guest, 0, memory_order_release);
 	if (__builtin_expect(atomic_load_explicit(&vcpu->vm->memory_stopped, memory_order_relaxed) != 0, 0))
 		vcpu_guest_leave_wake(vcpu);
+}
+
+/*
+ * The same for a thread that may not be running a vCPU: the tables stand still until _leave. Locks that a vCPU takes in the guest
+ * are taken after this, never before.
+ */
+static inline bool vm_memory_enter(struct vm *vm)
+{
+	if (vcpu_running && vcpu_running->vm == vm && atomic_load_explicit(&vcpu_running->in_guest, memory_order_relaxed))
+		return false;
+	pthread_mutex_lock(&vm->memory_lock);
+	return true;
+}
+
+static inline void vm_memory_leave(struct vm *vm, bool entered)
+{
+	if (entered)
+		pthread_mutex_unlock(&vm->memory_lock);
 }
 
 static inline const struct slot_table *vm_slots(const struct vm *vm, unsigned int address_space)

@@ -12,7 +12,7 @@
 #endif
 
 #include "core/why.h"
-#include "x86/ioctl.h"
+#include "x86/clock.h"
 
 #define INDEXED KVM_CPUID_FLAG_SIGNIFCANT_INDEX
 
@@ -32,6 +32,12 @@
 #define EXTENDED_ECX BIT(0) /* LAHF */
 #define EXTENDED_EDX (BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1 GiB pages */ | BIT(27) /* RDTSCP */ | BIT(29) /* LM */)
 #define EXTENDED_EDX_REPEATED UINT32_C(0x0183f3ff)
+
+/* Leaf 0x40000001 (Documentation/virt/kvm/x86/cpuid.rst): pv.c. */
+#define PV_FEATURES (BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) | BIT(KVM_FEATURE_CLOCKSOURCE2) |                 \
+		     BIT(KVM_FEATURE_STEAL_TIME) | BIT(KVM_FEATURE_PV_EOI) | BIT(KVM_FEATURE_PV_UNHALT) |                     \
+		     BIT(KVM_FEATURE_PV_SEND_IPI) | BIT(KVM_FEATURE_POLL_CONTROL) | BIT(KVM_FEATURE_PV_SCHED_YIELD) |         \
+		     BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
 
 #define PHYSICAL_BITS 40
 #define LINEAR_BITS 48
@@ -170,7 +176,7 @@ static void add_kvm(struct table *table)
 	memcpy(&entry.ecx, "VMKV", 4);
 	memcpy(&entry.edx, "M\0\0\0", 4);
 	table_add(table, entry);
-	table_add(table, (struct kvm_cpuid_entry2){ .function = 0x40000001 });
+	table_add(table, (struct kvm_cpuid_entry2){ .function = 0x40000001, .eax = PV_FEATURES });
 }
 
 int cpuid_supported(struct kvm_cpuid_entry2 *entries, uint32_t *count)
@@ -225,6 +231,33 @@ bool cpuid_has(const struct x86_vcpu *cpu, uint32_t function, uint32_t index, en
 	return value >> bit & 1;
 }
 
+/* Where Xen's leaves begin in the guest's table, or 0. */
+static uint32_t xen_base(const struct x86_vcpu *cpu)
+{
+	for (uint32_t base = 0x40000000; base < 0x40010000; base += 0x100) {
+		const struct kvm_cpuid_entry2 *entry = cpuid_find(cpu, base, 0);
+
+		if (entry && !memcmp(&entry->ebx, "XenV", 4) && !memcmp(&entry->ecx, "MMXe", 4) && !memcmp(&entry->edx, "nVMM", 4))
+			return base;
+	}
+	return 0;
+}
+
+/* Xen tells a guest its clock (public/arch-x86/cpuid.h, leaf 3): how to compute it, and the TSC's rate. */
+static void xen_time_tell(struct x86_vcpu *cpu, struct kvm_cpuid_entry2 *entry)
+{
+	if (entry->function >> 16 != 0x4000 || (entry->function & 0xff) != 3 || (entry->function & ~0xffu) != xen_base(cpu))
+		return;
+	if (entry->index == 1) {
+		struct pvclock_page page = clock_page(cpu);
+
+		entry->ecx = page.tsc_to_system_mul;
+		entry->edx = (uint32_t)page.tsc_shift;
+	} else if (entry->index == 2) {
+		entry->eax = tsc_khz_get(cpu);
+	}
+}
+
 /* What KVM makes of an entry when it is read or executed: the bits that mirror control registers and XCR0. */
 static struct kvm_cpuid_entry2 adjusted(struct x86_vcpu *cpu, struct kvm_cpuid_entry2 entry)
 {
@@ -243,6 +276,8 @@ static struct kvm_cpuid_entry2 adjusted(struct x86_vcpu *cpu, struct kvm_cpuid_e
 	} else if (entry.function == KVM_CPUID_FEATURES && x86_vm(cpu)->disabled_exits & KVM_X86_DISABLE_EXITS_HLT) {
 		/* A guest that halts by itself is not to be kicked by a hypercall. */
 		entry.eax &= ~BIT(KVM_FEATURE_PV_UNHALT);
+	} else {
+		xen_time_tell(cpu, &entry);
 	}
 	return entry;
 }

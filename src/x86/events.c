@@ -139,6 +139,13 @@ int interrupt_inject(struct x86_vcpu *cpu, uint32_t irq)
 	if (x86_vm(cpu)->irqchip == IRQCHIP_KERNEL)
 		return why(-ENXIO, "the interrupt controller is in the kernel: interrupts come through it");
 	/* With KVM_CAP_SPLIT_IRQCHIP the vector comes from the program's PIC, one at a time. */
+	if (cpu->lapic) {
+		if (cpu->external_pending)
+			return why(-EEXIST, "irq: vector %u has not been taken yet", cpu->external_vector);
+		cpu->external_pending = true;
+		cpu->external_vector = (uint8_t)irq;
+		return 0;
+	}
 	cpu->interrupt.injected = true;
 	cpu->interrupt.soft = false;
 	cpu->interrupt.nr = (uint8_t)irq;

@@ -12,6 +12,9 @@
 #include "core/user.h"
 #include "core/why.h"
 #include "x86/ioctl.h"
+#include "x86/hyperv.h"
+#include "x86/pv.h"
+#include "x86/xen/xen.h"
 
 /* ---- Arguments of fixed size: the command word tells size and direction. `data` is our own copy. ---- */
 
@@ -156,6 +159,16 @@ static int do_set_mce(void *cpu, void *data)
 static int do_enable_cap(void *cpu, void *data)
 {
 	return vcpu_enable_cap(cpu, data);
+}
+
+static int do_xen_get(void *cpu, void *data)
+{
+	return xen_vcpu_get(cpu, data);
+}
+
+static int do_xen_set(void *cpu, void *data)
+{
+	return xen_vcpu_set(cpu, data);
 }
 
 /* ---- Attributes of the vCPU: KVM_VCPU_TSC_CTRL is the only group (kernel document virt/kvm/devices/vcpu.rst, 4). ---- */
@@ -432,6 +445,12 @@ static long do_smi(void *cpu, unsigned long arg)
 	return smi_inject(cpu);
 }
 
+static long do_get_supported_hv_cpuid(void *cpu, unsigned long arg)
+{
+	(void)cpu;
+	return hyperv_get_supported_cpuid(arg);
+}
+
 static long do_kvmclock_ctrl(void *cpu, unsigned long arg)
 {
 	(void)arg;
@@ -512,11 +531,14 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_X86_SET_MCE, .fixed = do_set_mce),
 	COMMAND(KVM_SET_TSC_KHZ, .direct = do_set_tsc_khz),
 	COMMAND(KVM_GET_TSC_KHZ, .direct = do_get_tsc_khz),
+	COMMAND(KVM_GET_SUPPORTED_HV_CPUID, .direct = do_get_supported_hv_cpuid),
 	COMMAND(KVM_KVMCLOCK_CTRL, .direct = do_kvmclock_ctrl),
 	COMMAND(KVM_ENABLE_CAP, .fixed = do_enable_cap),
 	COMMAND(KVM_HAS_DEVICE_ATTR, .fixed = do_has_attribute),
 	COMMAND(KVM_GET_DEVICE_ATTR, .fixed = do_get_attribute),
 	COMMAND(KVM_SET_DEVICE_ATTR, .fixed = do_set_attribute),
+	COMMAND(KVM_XEN_VCPU_GET_ATTR, .fixed = do_xen_get),
+	COMMAND(KVM_XEN_VCPU_SET_ATTR, .fixed = do_xen_set),
 	COMMAND(KVM_GET_STATS_FD, .direct = do_get_stats_fd),
 	COMMAND(KVM_PRE_FAULT_MEMORY, .direct = do_pre_fault),
 };

@@ -98,6 +98,9 @@ void msrs_destroy(struct x86_vcpu *cpu);
 void tsc_start(struct x86_vcpu *cpu);
 /* A write of the MSR: by the guest it shows in TSC_ADJUST, by the program it may join the other vCPUs' time. */
 void tsc_write(struct x86_vcpu *cpu, uint64_t value, bool from_host);
+/* The host's counter, and what the guest's is when the host's has a value. */
+uint64_t tsc_host_read(void);
+uint64_t tsc_guest_of(const struct x86_vcpu *cpu, uint64_t host);
 /* The rate of x86_tsc_read()'s source, in kHz. */
 uint32_t tsc_host_khz(void);
 /* khz 0 is the host's. */
@@ -115,7 +118,6 @@ int interrupt_inject(struct x86_vcpu *cpu, uint32_t irq);
 
 /* ---- The rest. ---- */
 int translate(struct x86_vcpu *cpu, struct kvm_translation *translation);
-int kvmclock_ctrl(struct x86_vcpu *cpu);
 int tpr_access_reporting(struct x86_vcpu *cpu, struct kvm_tpr_access_ctl *ctl);
 /* KVM_ENABLE_CAP on a vCPU. */
 int vcpu_enable_cap(struct x86_vcpu *cpu, const struct kvm_enable_cap *cap);

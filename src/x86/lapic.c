@@ -1,78 +1,12 @@
 /*
- * The local APIC's registers: xAPIC page and x2APIC MSRs, priorities, interprocessor interrupts. SDM Vol. 3A, chapter 10. Its timer
- * keeps its registers and does not count; devices and routing are somebody else's.
- *
- * Other vCPUs' threads set bits of the IRR; all else is touched by the vCPU's own thread or under its mutex.
+ * The local APIC's registers: xAPIC page and x2APIC MSRs, priorities, KVM_GET_LAPIC and KVM_SET_LAPIC. SDM Vol. 3A, chapter 10.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/why.h"
-#include "x86/ioctl.h"
-
-#define APIC_ID 0x20
-#define APIC_LVR 0x30
-#define APIC_TPR 0x80
-#define APIC_APR 0x90
-#define APIC_PPR 0xa0
-#define APIC_EOI 0xb0
-#define APIC_RRD 0xc0
-#define APIC_LDR 0xd0
-#define APIC_DFR 0xe0
-#define APIC_SPIV 0xf0
-#define APIC_ISR 0x100
-#define APIC_TMR 0x180
-#define APIC_IRR 0x200
-#define APIC_ESR 0x280
-#define APIC_CMCI 0x2f0
-#define APIC_ICR 0x300
-#define APIC_ICR2 0x310
-#define APIC_LVTT 0x320
-#define APIC_LVT_LAST 0x370
-#define APIC_LVT0 0x350
-#define APIC_TMICT 0x380
-#define APIC_TMCCT 0x390
-#define APIC_TDCR 0x3e0
-#define APIC_SELF_IPI 0x3f0
-
-#define VERSION 0x00050014u /* six LVT entries, version 0x14 */
-#define LVT_MASKED (1u << 16)
-#define SPIV_ENABLED (1u << 8)
-#define BASE_BSP (UINT64_C(1) << 8)
-#define BASE_X2APIC (UINT64_C(1) << 10)
-#define BASE_ENABLED (UINT64_C(1) << 11)
-#define MSR_FIRST 0x800u
-
-/* Delivery modes of the ICR and the LVT (10.6.1). */
-enum delivery { DELIVERY_FIXED = 0, DELIVERY_LOWEST = 1, DELIVERY_SMI = 2, DELIVERY_NMI = 4, DELIVERY_INIT = 5, DELIVERY_SIPI = 6 };
-
-struct lapic {
-	_Atomic uint32_t irr[8];
-	uint32_t regs[LAPIC_REGISTERS]; /* every 16 bytes, as the page has them; IRR's are in `irr` */
-	uint32_t icr_high; /* x2APIC: bits 63:32 of the ICR */
-};
-
-static uint32_t *reg(struct lapic *lapic, uint32_t offset)
-{
-	return &lapic->regs[offset / 16];
-}
-
-static bool x2apic(const struct x86_vcpu *cpu)
-{
-	return (cpu->apic_base & (BASE_ENABLED | BASE_X2APIC)) == (BASE_ENABLED | BASE_X2APIC);
-}
-
-static bool enabled(const struct x86_vcpu *cpu)
-{
-	return cpu->apic_base & BASE_ENABLED;
-}
-
-/* The logical id in x2APIC mode follows from the id (10.12.10.2). */
-static uint32_t x2apic_ldr(uint32_t id)
-{
-	return (id >> 4) << 16 | 1u << (id & 15);
-}
+#include "x86/lapic.h"
 
 /* ---- Life. ---- */
 
@@ -81,8 +15,10 @@ static void registers_reset(struct x86_vcpu *cpu)
 	struct lapic *lapic = cpu->lapic;
 
 	memset(lapic->regs, 0, sizeof lapic->regs);
-	for (unsigned int i = 0; i < 8; i++)
+	for (unsigned int i = 0; i < 8; i++) {
 		atomic_store(&lapic->irr[i], 0);
+		atomic_store(&lapic->tmr[i], 0);
+	}
 	*reg(lapic, APIC_LVR) = VERSION;
 	*reg(lapic, APIC_DFR) = UINT32_MAX;
 	*reg(lapic, APIC_SPIV) = 0xff;
@@ -92,23 +28,45 @@ static void registers_reset(struct x86_vcpu *cpu)
 	if (cpu->apic_base & BASE_BSP && !(x86_vm(cpu)->disabled_quirks & KVM_X86_QUIRK_LINT0_REENABLED))
 		*reg(lapic, APIC_LVT0) = 0x700;
 	*reg(lapic, APIC_ID) = x2apic(cpu) ? cpu->vcpu.id : cpu->vcpu.id << 24;
+	lapic_publish(cpu);
 }
 
 void lapic_reset(struct x86_vcpu *cpu)
 {
-	if (cpu->lapic)
-		registers_reset(cpu);
+	if (!cpu->lapic)
+		return;
+	lapic_timer_stop(cpu);
+	registers_reset(cpu);
+	lapic_timer_mode_changed(cpu);
 }
 
 struct lapic *lapic_create(struct x86_vcpu *cpu)
 {
-	struct lapic *before = cpu->lapic;
-
 	cpu->lapic = calloc(1, sizeof *cpu->lapic);
-	if (cpu->lapic)
-		registers_reset(cpu);
-	(void)before;
+	if (!cpu->lapic)
+		return NULL;
+	lapic_timer_init(cpu);
+	registers_reset(cpu);
 	return cpu->lapic;
+}
+
+void lapic_publish(struct x86_vcpu *cpu)
+{
+	struct lapic *lapic = cpu->lapic;
+	uint32_t lint0 = *reg(lapic, APIC_LVT0), mode = 0;
+
+	if (enabled(cpu))
+		mode |= SHOWN_ENABLED | (x2apic(cpu) ? SHOWN_X2APIC : 0);
+	if (*reg(lapic, APIC_SPIV) & SPIV_ENABLED)
+		mode |= SHOWN_SOFTWARE;
+	if (!enabled(cpu) || (lint0 & (LVT_MASKED | 0x700)) == DELIVERY_EXTINT << 8)
+		mode |= SHOWN_EXTINT;
+	if ((lint0 & (LVT_MASKED | 0x700)) == DELIVERY_NMI << 8)
+		mode |= SHOWN_LINT0_NMI;
+	atomic_store(&lapic->shown_id, x2apic(cpu) ? cpu->vcpu.id : *reg(lapic, APIC_ID) >> 24);
+	atomic_store(&lapic->shown_ldr, x2apic(cpu) ? x2apic_ldr(cpu->vcpu.id) : *reg(lapic, APIC_LDR) >> 24);
+	atomic_store(&lapic->shown_dfr, *reg(lapic, APIC_DFR));
+	atomic_store(&lapic->shown_mode, mode);
 }
 
 void lapic_destroy(struct lapic *lapic)
@@ -165,12 +123,26 @@ void lapic_interrupt_accept(struct x86_vcpu *cpu, uint8_t vector)
 	reg(cpu->lapic, APIC_ISR)[vector / 32] |= 1u << vector % 32;
 }
 
-static void end_of_interrupt(struct lapic *lapic)
+/* A level-triggered one is the I/O APIC's as well. */
+void lapic_end_of_interrupt(struct x86_vcpu *cpu)
 {
-	int vector = isr_highest(lapic);
+	int vector = isr_highest(cpu->lapic);
+	bool level;
 
-	if (vector >= 0)
-		reg(lapic, APIC_ISR)[vector / 32] &= ~(1u << vector % 32);
+	if (vector < 0)
+		return;
+	reg(cpu->lapic, APIC_ISR)[vector / 32] &= ~(1u << vector % 32);
+	level = atomic_load(&cpu->lapic->tmr[vector / 32]) >> vector % 32 & 1;
+	x86_irq_ended(cpu, (uint8_t)vector, level);
+}
+
+bool lapic_end_is_simple(struct x86_vcpu *cpu)
+{
+	int vector = cpu->lapic ? isr_highest(cpu->lapic) : -1;
+
+	if (vector < 0 || irr_highest(cpu->lapic) >= 0 || atomic_load(&cpu->lapic->tmr[vector / 32]) >> vector % 32 & 1)
+		return false;
+	return !x86_vm(cpu)->ioapic || !ioapic_has_vector(x86_vm(cpu)->ioapic, (uint8_t)vector);
 }
 
 uint64_t lapic_tpr_get(const struct x86_vcpu *cpu)
@@ -188,88 +160,11 @@ void lapic_registers_copy(struct x86_vcpu *cpu, uint32_t *registers, bool back)
 	uint32_t *own = cpu->lapic->regs;
 
 	memcpy(back ? own : registers, back ? registers : own, sizeof cpu->lapic->regs);
-}
-
-/* ---- Delivery, from any thread. ---- */
-
-/* Bits of apic_events: see vcpu.h. */
-#define EVENT_INIT 1u
-#define EVENT_SIPI 2u
-
-void lapic_deliver(struct x86_vcpu *cpu, uint32_t delivery_mode, uint8_t vector, bool level)
-{
-	switch (delivery_mode) {
-	case DELIVERY_FIXED:
-	case DELIVERY_LOWEST:
-		if (vector < 16 || !enabled(cpu))
-			return;
-		(void)level; /* the TMR belongs to the I/O APIC's EOI */
-		atomic_fetch_or(&cpu->lapic->irr[vector / 32], 1u << vector % 32);
-		break;
-	case DELIVERY_NMI:
-		atomic_fetch_or(&cpu->apic_events, 4u);
-		break;
-	case DELIVERY_INIT:
-		atomic_fetch_or(&cpu->apic_events, EVENT_INIT);
-		break;
-	case DELIVERY_SIPI:
-		atomic_fetch_and(&cpu->apic_events, 0x00ffffffu);
-		atomic_fetch_or(&cpu->apic_events, EVENT_SIPI | (uint32_t)vector << 24);
-		break;
-	default:
-		return;
-	}
-	kick_set(&cpu->vcpu.kick, REQUEST_EVENT);
-}
-
-/* ---- Interprocessor interrupts (10.6). ---- */
-
-static bool logical_match(struct x86_vcpu *cpu, uint32_t destination, bool wide)
-{
-	uint32_t ldr = *reg(cpu->lapic, APIC_LDR), dfr = *reg(cpu->lapic, APIC_DFR);
-
-	if (wide) {
-		ldr = x2apic_ldr(cpu->vcpu.id);
-		return ldr >> 16 == destination >> 16 && ldr & destination & 0xffff;
-	}
-	ldr >>= 24;
-	if (dfr >> 28 == 0xf) /* flat */
-		return ldr & destination;
-	return ldr >> 4 == destination >> 4 && ldr & destination & 0xf; /* cluster */
-}
-
-static bool destination_match(struct x86_vcpu *sender, struct x86_vcpu *target, uint32_t icr, uint32_t destination)
-{
-	bool wide = x2apic(sender);
-	uint32_t broadcast = wide ? UINT32_MAX : 0xff;
-
-	switch (icr >> 18 & 3) {
-	case 1: return target == sender;
-	case 2: return true;
-	case 3: return target != sender;
-	}
-	if (destination == broadcast)
-		return true;
-	if (icr >> 11 & 1)
-		return logical_match(target, destination, x2apic(target));
-	return (x2apic(target) ? target->vcpu.id : *reg(target->lapic, APIC_ID) >> 24) == destination;
-}
-
-static void ipi_send(struct x86_vcpu *cpu, uint32_t icr, uint32_t destination)
-{
-	uint32_t mode = icr >> 8 & 7, count = atomic_load(&cpu->vcpu.vm->vcpu_count);
-
-	/* INIT's level de-assert does nothing on these processors (10.6.1). */
-	if (mode == DELIVERY_INIT && !(icr >> 14 & 1))
-		return;
-	for (uint32_t i = 0; i < count; i++) {
-		struct x86_vcpu *target = x86_vcpu(cpu->vcpu.vm->vcpus[i]);
-
-		if (!target->lapic || !destination_match(cpu, target, icr, destination))
-			continue;
-		lapic_deliver(target, mode, (uint8_t)icr, icr >> 15 & 1);
-		if (mode == DELIVERY_LOWEST)
-			break; /* any one of them */
+	if (back) {
+		lapic_publish(cpu);
+		lapic_timer_return(cpu);
+	} else {
+		cpu->lapic->timer_set_aside = cpu->lapic->timer;
 	}
 }
 
@@ -284,31 +179,55 @@ static uint32_t register_read(struct x86_vcpu *cpu, uint32_t offset)
 	if (offset >= APIC_ISR && offset < APIC_ISR + 0x80)
 		return reg(lapic, APIC_ISR)[(offset - APIC_ISR) / 16];
 	if (offset >= APIC_TMR && offset < APIC_TMR + 0x80)
-		return reg(lapic, APIC_TMR)[(offset - APIC_TMR) / 16];
+		return atomic_load(&lapic->tmr[(offset - APIC_TMR) / 16]);
 	switch (offset) {
 	case APIC_ID: return x2apic(cpu) ? cpu->vcpu.id : *reg(lapic, APIC_ID);
 	case APIC_LDR: return x2apic(cpu) ? x2apic_ldr(cpu->vcpu.id) : *reg(lapic, APIC_LDR);
 	case APIC_PPR: return ppr(lapic);
 	case APIC_EOI: return 0;
-	case APIC_TMCCT: return 0;
+	case APIC_TMCCT: return lapic_timer_count(cpu);
 	}
 	return *reg(lapic, offset);
 }
 
 /* Writable bits of an LVT entry (10.5.1). */
-static uint32_t lvt_mask(uint32_t offset)
+static uint32_t lvt_mask(const struct x86_vcpu *cpu, uint32_t offset)
 {
 	switch (offset) {
-	case APIC_LVTT: return 0x710ff & ~0x700u;
+	/* TSC-deadline mode where CPUID tells of it. */
+	case APIC_LVTT: return 0x310ff | (cpuid_has(cpu, 1, 0, RCX, 24) ? 0x40000 : 0);
 	case APIC_LVT0: case APIC_LVT0 + 16: return 0x1a7ff;
 	case APIC_LVT_LAST: return 0x100ff;
 	default: return 0x107ff;
 	}
 }
 
+static void spiv_write(struct x86_vcpu *cpu, uint32_t value)
+{
+	struct lapic *lapic = cpu->lapic;
+
+	*reg(lapic, APIC_SPIV) = value & 0x3ff;
+	/* A software-disabled APIC masks its LVT (10.4.7.2). */
+	for (uint32_t lvt = APIC_LVTT; !(value & SPIV_ENABLED) && lvt <= APIC_LVT_LAST; lvt += 16)
+		*reg(lapic, lvt) |= LVT_MASKED;
+}
+
+static void lvt_write(struct x86_vcpu *cpu, uint32_t offset, uint32_t value)
+{
+	struct lapic *lapic = cpu->lapic;
+
+	*reg(lapic, offset) = value & lvt_mask(cpu, offset);
+	if (!(*reg(lapic, APIC_SPIV) & SPIV_ENABLED))
+		*reg(lapic, offset) |= LVT_MASKED;
+	if (offset == APIC_LVTT)
+		lapic_timer_mode_changed(cpu);
+}
+
+/* In x2APIC mode what has become read-only is not written. */
 static void register_write(struct x86_vcpu *cpu, uint32_t offset, uint32_t value)
 {
 	struct lapic *lapic = cpu->lapic;
+	uint32_t old;
 
 	switch (offset) {
 	case APIC_ID:
@@ -318,7 +237,7 @@ static void register_write(struct x86_vcpu *cpu, uint32_t offset, uint32_t value
 		*reg(lapic, offset) = value & 0xff;
 		break;
 	case APIC_EOI:
-		end_of_interrupt(lapic);
+		lapic_end_of_interrupt(cpu);
 		break;
 	case APIC_LDR:
 		*reg(lapic, offset) = value & 0xff000000;
@@ -327,32 +246,32 @@ static void register_write(struct x86_vcpu *cpu, uint32_t offset, uint32_t value
 		*reg(lapic, offset) = value | 0x0fffffff;
 		break;
 	case APIC_SPIV:
-		*reg(lapic, offset) = value & 0x3ff;
-		/* A software-disabled APIC masks its LVT (10.4.7.2). */
-		for (uint32_t lvt = APIC_LVTT; !(value & SPIV_ENABLED) && lvt <= APIC_LVT_LAST; lvt += 16)
-			*reg(lapic, lvt) |= LVT_MASKED;
+		spiv_write(cpu, value);
 		break;
 	case APIC_ESR:
 		*reg(lapic, offset) = 0;
 		break;
 	case APIC_ICR:
-		*reg(lapic, offset) = value & ~(1u << 12);
-		ipi_send(cpu, value, *reg(lapic, APIC_ICR2) >> 24);
-		break;
+		*reg(lapic, offset) = value & ~ICR_BUSY;
+		lapic_ipi_send(cpu, value, *reg(lapic, APIC_ICR2) >> 24);
+		return;
 	case APIC_ICR2:
 		*reg(lapic, offset) = value & 0xff000000;
-		break;
+		return;
 	case APIC_TMICT:
+		*reg(lapic, offset) = value;
+		lapic_timer_count_written(cpu);
+		return;
 	case APIC_TDCR:
-		*reg(lapic, offset) = offset == APIC_TDCR ? value & 0xb : value;
-		break;
+		old = *reg(lapic, offset);
+		*reg(lapic, offset) = value & 0xb;
+		lapic_timer_divider_changed(cpu, old);
+		return;
 	default:
-		if (offset >= APIC_LVTT && offset <= APIC_LVT_LAST) {
-			*reg(lapic, offset) = value & lvt_mask(offset);
-			if (!(*reg(lapic, APIC_SPIV) & SPIV_ENABLED))
-				*reg(lapic, offset) |= LVT_MASKED;
-		}
+		if (offset >= APIC_LVTT && offset <= APIC_LVT_LAST)
+			lvt_write(cpu, offset, value);
 	}
+	lapic_publish(cpu);
 }
 
 /* ---- The xAPIC page. ---- */
@@ -443,11 +362,11 @@ bool lapic_msr_write(struct x86_vcpu *cpu, uint32_t index, uint64_t value)
 	if (!cpu->lapic || !x2apic(cpu) || index - MSR_FIRST > 0xff || !x2apic_writable(offset, value))
 		return false;
 	if (offset == APIC_ICR) {
-		*reg(cpu->lapic, APIC_ICR) = (uint32_t)value & ~(1u << 12);
+		*reg(cpu->lapic, APIC_ICR) = (uint32_t)value & ~ICR_BUSY;
 		cpu->lapic->icr_high = (uint32_t)(value >> 32);
-		ipi_send(cpu, (uint32_t)value, (uint32_t)(value >> 32));
+		lapic_ipi_send(cpu, (uint32_t)value, (uint32_t)(value >> 32));
 	} else if (offset == APIC_SELF_IPI) {
-		lapic_deliver(cpu, DELIVERY_FIXED, (uint8_t)value, false);
+		lapic_ipi_send(cpu, SHORTHAND_SELF << 18 | (uint32_t)value, 0);
 	} else {
 		register_write(cpu, offset, (uint32_t)value);
 	}
@@ -476,6 +395,8 @@ int lapic_base_set(struct x86_vcpu *cpu, uint64_t value, bool from_host)
 		else if (new)
 			*reg(cpu->lapic, APIC_ID) = cpu->vcpu.id << 24;
 	}
+	if (cpu->lapic)
+		lapic_publish(cpu);
 	return 0;
 }
 
@@ -497,8 +418,8 @@ int lapic_get(struct x86_vcpu *cpu, struct kvm_lapic_state *state)
 
 		if (offset >= APIC_ISR && offset < APIC_ESR)
 			value = register_read(cpu, offset);
-		else if (offset == APIC_ID || offset == APIC_LDR || offset == APIC_PPR)
-			value = offset == APIC_PPR ? *reg(cpu->lapic, offset) : register_read(cpu, offset);
+		else if (offset == APIC_ID || offset == APIC_LDR || offset == APIC_TMCCT)
+			value = register_read(cpu, offset);
 		memcpy(state->regs + offset, &value, 4);
 	}
 	if (x2apic(cpu)) {
@@ -526,7 +447,7 @@ int lapic_set(struct x86_vcpu *cpu, const struct kvm_lapic_state *state)
 		else if (offset >= APIC_ISR && offset < APIC_ISR + 0x80)
 			reg(cpu->lapic, APIC_ISR)[(offset - APIC_ISR) / 16] = value;
 		else if (offset >= APIC_TMR && offset < APIC_TMR + 0x80)
-			reg(cpu->lapic, APIC_TMR)[(offset - APIC_TMR) / 16] = value;
+			atomic_store(&cpu->lapic->tmr[(offset - APIC_TMR) / 16], value);
 		else
 			*reg(cpu->lapic, offset) = value;
 	}
@@ -534,6 +455,8 @@ int lapic_set(struct x86_vcpu *cpu, const struct kvm_lapic_state *state)
 	*reg(cpu->lapic, APIC_LVR) = VERSION;
 	if (x2apic(cpu))
 		*reg(cpu->lapic, APIC_ID) = cpu->vcpu.id;
+	lapic_publish(cpu);
+	lapic_timer_restore(cpu);
 	kick_set(&cpu->vcpu.kick, REQUEST_EVENT);
 	return 0;
 }

@@ -6,13 +6,6 @@
 #include "core/why.h"
 #include "x86/ioctl.h"
 
-/* Set by a guest's kvmclock, which this KVM has not got. */
-int kvmclock_ctrl(struct x86_vcpu *cpu)
-{
-	(void)cpu;
-	return why(-EINVAL, "the guest has no kvmclock");
-}
-
 /* Accepted and without effect where TPR accesses never exit, as on every KVM whose APIC is in the kernel. */
 int tpr_access_reporting(struct x86_vcpu *cpu, struct kvm_tpr_access_ctl *ctl)
 {

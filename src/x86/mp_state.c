@@ -11,6 +11,7 @@
 #define EVENT_INIT 1u
 #define EVENT_SIPI 2u
 #define EVENT_NMI 4u
+#define EVENT_UNHALT 8u
 
 static void start_up(struct x86_vcpu *cpu, uint8_t vector)
 {
@@ -33,6 +34,8 @@ void mp_state_apply_events(struct x86_vcpu *cpu)
 	events = atomic_exchange(&cpu->apic_events, 0);
 	if (events & EVENT_NMI)
 		nmi_inject(cpu);
+	if (events & EVENT_UNHALT)
+		cpu->pv_unhalted = true;
 	if (events & EVENT_INIT) {
 		x86_vcpu_reset(cpu, true);
 		lapic_reset(cpu);

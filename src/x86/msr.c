@@ -3,12 +3,15 @@
  * stamp counter, which is the one that moves, is tsc.c's; the local APIC's are lapic.c's.
  */
 #include <errno.h>
+#include <linux/kvm_para.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "core/why.h"
 #include "x86/cpu/exec.h"
-#include "x86/ioctl.h"
+#include "x86/hyperv.h"
+#include "x86/pv.h"
+#include "x86/xen/xen.h"
 
 struct msr_row;
 
@@ -162,6 +165,7 @@ static int tsc_adjust_set(struct x86_vcpu *cpu, const struct msr_row *row, bool 
 	/* The program restores it beside the counter; a guest's write moves the counter (SDM Vol. 3B, 17.17.3). */
 	if (!from_host)
 		cpu->tsc_offset += value - cpu->tsc_adjust;
+	cpu->clock_seen = 0;
 	cpu->tsc_adjust = value;
 	return 0;
 }
@@ -195,6 +199,176 @@ static int misc_features_set(struct x86_vcpu *cpu, const struct msr_row *row, bo
 		return refuse(row, value);
 	*value_of(cpu, row, row->index) = value;
 	cpu->cpuid_faulting = value;
+	return 0;
+}
+
+/* ---- KVM's own (Documentation/virt/kvm/x86/msr.rst). Without the feature in an enforced CPUID there is no such register. ---- */
+
+static int pv_refuse(const struct x86_vcpu *cpu, const struct msr_row *row, unsigned int feature)
+{
+	return pv_allowed(cpu, feature) ? 0 : why(-ENOENT, "msr 0x%x (%s): not in the guest's CPUID (KVM_CAP_ENFORCE_PV_FEATURE_CPUID)", row->index, row->name);
+}
+
+/* The clocks have an old number each and a new one. */
+static unsigned int clock_feature(const struct msr_row *row)
+{
+	return row->index < 0x100 ? KVM_FEATURE_CLOCKSOURCE : KVM_FEATURE_CLOCKSOURCE2;
+}
+
+static int wall_clock_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)from_host;
+	*value = x86_vm(cpu)->wall_clock;
+	return pv_refuse(cpu, row, clock_feature(row));
+}
+
+static int wall_clock_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = pv_refuse(cpu, row, clock_feature(row));
+
+	(void)from_host;
+	if (!error)
+		pv_wall_clock_write(cpu, value);
+	return error;
+}
+
+static int system_time_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)from_host;
+	*value = cpu->pv_system_time;
+	return pv_refuse(cpu, row, clock_feature(row));
+}
+
+static int system_time_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = pv_refuse(cpu, row, clock_feature(row));
+
+	(void)from_host;
+	if (error)
+		return error;
+	cpu->pv_system_time = value;
+	pv_system_time_written(cpu);
+	return 0;
+}
+
+static int steal_time_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)from_host;
+	*value = cpu->pv_steal_time;
+	return pv_refuse(cpu, row, KVM_FEATURE_STEAL_TIME);
+}
+
+static int steal_time_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = pv_refuse(cpu, row, KVM_FEATURE_STEAL_TIME);
+
+	(void)from_host;
+	if (error)
+		return error;
+	if (value & 0x3e)
+		return refuse(row, value);
+	cpu->pv_steal_time = value;
+	cpu->steal_due = true;
+	return 0;
+}
+
+static int pv_eoi_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)from_host;
+	*value = cpu->pv_eoi;
+	return pv_refuse(cpu, row, KVM_FEATURE_PV_EOI);
+}
+
+static int pv_eoi_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = pv_refuse(cpu, row, KVM_FEATURE_PV_EOI);
+
+	(void)from_host;
+	if (error)
+		return error;
+	return pv_eoi_write(cpu, value) ? 0 : refuse(row, value);
+}
+
+/* Whether the host polls before it halts: it never does. */
+static int poll_control_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)from_host;
+	*value = *value_of(cpu, row, row->index);
+	return pv_refuse(cpu, row, KVM_FEATURE_POLL_CONTROL);
+}
+
+static int poll_control_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = pv_refuse(cpu, row, KVM_FEATURE_POLL_CONTROL);
+
+	(void)from_host;
+	if (error)
+		return error;
+	if (value > 1)
+		return refuse(row, value);
+	*value_of(cpu, row, row->index) = value;
+	return 0;
+}
+
+/* ---- Hyper-V's: the guest's where its CPUID says that it runs on Hyper-V. ---- */
+
+#define HYPERV_GUEST_OS_ID 0x40000000
+#define HYPERV_HYPERCALL 0x40000001
+#define HYPERV_VP_INDEX 0x40000002
+
+static int hyperv_refuse(const struct x86_vcpu *cpu, const struct msr_row *row, bool from_host)
+{
+	return from_host || hyperv_enabled(cpu) ? 0 : why(-EINVAL, "msr 0x%x (%s): the guest's CPUID does not tell of Hyper-V", row->index, row->name);
+}
+
+static int hyperv_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	const struct x86_vm *vm = x86_vm(cpu);
+
+	switch (row->index) {
+	case HYPERV_GUEST_OS_ID: *value = vm->hyperv_guest_id; break;
+	case HYPERV_HYPERCALL: *value = vm->hyperv_hypercall; break;
+	case HYPERV_VP_INDEX: *value = cpu->hyperv_index_set ? cpu->hyperv_index : cpu->vcpu.index; break;
+	}
+	return hyperv_refuse(cpu, row, from_host);
+}
+
+static int hyperv_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	int error = hyperv_refuse(cpu, row, from_host);
+
+	if (error)
+		return error;
+	switch (row->index) {
+	case HYPERV_GUEST_OS_ID:
+		hyperv_guest_id_set(cpu, value);
+		return 0;
+	case HYPERV_HYPERCALL:
+		return hyperv_hypercall_page_set(cpu, value) ? 0 : refuse(row, value);
+	case HYPERV_VP_INDEX:
+		if (!from_host || value >= VM_MAX_VCPUS)
+			return refuse(row, value);
+		cpu->hyperv_index = (uint32_t)value;
+		cpu->hyperv_index_set = true;
+		return 0;
+	}
+	return refuse(row, value);
+}
+
+/* The local APIC's timer: only in the mode that uses it. */
+static int tsc_deadline_get(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t *value)
+{
+	(void)row;
+	(void)from_host;
+	*value = lapic_tsc_deadline_get(cpu);
+	return 0;
+}
+
+static int tsc_deadline_set(struct x86_vcpu *cpu, const struct msr_row *row, bool from_host, uint64_t value)
+{
+	(void)row;
+	(void)from_host;
+	lapic_tsc_deadline_set(cpu, value);
 	return 0;
 }
 
@@ -264,6 +438,8 @@ static uint64_t ucode_revision(void)
 static const struct msr_row rows[] = {
 	{ 0x0, 2, "p5 machine check", 0, 0, UINT64_MAX, 0, NULL, refuse_set },
 	{ 0x10, 0, "tsc", 0, 0, 0, LISTED, tsc_get, tsc_set },
+	{ 0x11, 0, "kvm_wall_clock", 0, 0, 0, LISTED, wall_clock_get, wall_clock_set },
+	{ 0x12, 0, "kvm_system_time", 0, 0, 0, LISTED, system_time_get, system_time_set },
 	{ 0x1b, 0, "apic_base", FIELD(apic_base), 0, 0, 0, NULL, apic_base_set },
 	{ 0x34, 0, "smi_count", 0, 0, 0, HOST_ONLY_WRITE, NULL, NULL },
 	{ 0x3b, 0, "tsc_adjust", FIELD(tsc_adjust), 0, 0, LISTED, NULL, tsc_adjust_set },
@@ -289,8 +465,16 @@ static const struct msr_row rows[] = {
 	{ 0x277, 0, "pat", 0, 0x0007040600070406, 0, LISTED, NULL, pat_set },
 	{ 0x2ff, 0, "mtrr_def_type", 0, 0, 0, 0, NULL, mtrr_default_set },
 	{ 0x400, 4 * MCE_BANKS_MAX, "mc", 0, 0, 0, 0, NULL, NULL },
-	{ 0x6e0, 0, "tsc_deadline", 0, 0, 0, LISTED, NULL, ignore_set }, /* the timer is never in that mode */
+	{ 0x6e0, 0, "tsc_deadline", 0, 0, 0, LISTED, tsc_deadline_get, tsc_deadline_set },
 	{ 0xda0, 0, "xss", FIELD(xss), 0, UINT64_MAX, 0, NULL, NULL },
+	{ HYPERV_GUEST_OS_ID, 0, "hv_guest_os_id", 0, 0, 0, LISTED, hyperv_get, hyperv_set },
+	{ HYPERV_HYPERCALL, 0, "hv_hypercall", 0, 0, 0, LISTED, hyperv_get, hyperv_set },
+	{ HYPERV_VP_INDEX, 0, "hv_vp_index", 0, 0, 0, LISTED, hyperv_get, hyperv_set },
+	{ 0x4b564d00, 0, "kvm_wall_clock_new", 0, 0, 0, LISTED, wall_clock_get, wall_clock_set },
+	{ 0x4b564d01, 0, "kvm_system_time_new", 0, 0, 0, LISTED, system_time_get, system_time_set },
+	{ 0x4b564d03, 0, "kvm_steal_time", 0, 0, 0, LISTED, steal_time_get, steal_time_set },
+	{ 0x4b564d04, 0, "kvm_pv_eoi_en", 0, 0, 0, LISTED, pv_eoi_get, pv_eoi_set },
+	{ 0x4b564d05, 0, "kvm_poll_control", 0, 1, 0, LISTED, poll_control_get, poll_control_set },
 	{ 0xc0000080, 0, "efer", FIELD(efer), 0, 0, 0, NULL, efer_set },
 	{ 0xc0000081, 0, "star", FIELD(star), 0, 0, LISTED, NULL, NULL },
 	{ 0xc0000082, 0, "lstar", FIELD(lstar), 0, 0, LISTED | CANONICAL, NULL, NULL },
@@ -433,6 +617,8 @@ int msr_write(struct x86_vcpu *cpu, uint32_t index, bool from_host, uint64_t val
 	const struct msr_row *row;
 	int error;
 
+	if (index && index == atomic_load_explicit(&x86_vm(cpu)->xen.msr, memory_order_relaxed))
+		return xen_hypercall_page_write(cpu, value) ? 0 : why(-EINVAL, "msr 0x%x: no hypercall page can be written to 0x%llx", index, (unsigned long long)value);
 	if (index - 0x800 < 0x100)
 		return lapic_msr_write(cpu, index, value) ? 0 : why(-EINVAL, "msr 0x%x: not writable so, or the APIC is not in x2APIC mode", index);
 	row = row_find(index);
@@ -466,7 +652,7 @@ static const uint32_t *list_make(unsigned int flag, uint32_t *room, uint32_t *co
 
 const uint32_t *msr_index_list(uint32_t *count)
 {
-	static _Thread_local uint32_t list[64];
+	static _Thread_local uint32_t list[96];
 
 	return list_make(LISTED, list, count);
 }

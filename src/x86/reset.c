@@ -51,6 +51,8 @@ void x86_vcpu_reset(struct x86_vcpu *cpu, bool init)
 	cpu->dr6 = 0xffff0ff0;
 	cpu->dr7 = 0x400;
 	events_reset(cpu);
+	cpu->pv_system_time = cpu->pv_eoi = 0;
+	cpu->pv_eoi_offered = cpu->pv_unhalted = false;
 	cpu->completion = COMPLETE_NONE;
 	cpu->mmio_count = cpu->mmio_done = cpu->mmio_write_count = 0;
 	cpu->stop = STOP_NONE;

@@ -16,6 +16,9 @@
 #include "x86/cpu/mem.h"
 #include "x86/cpu/native.h"
 #include "x86/cpu/segment.h"
+#include "x86/irqchip.h"
+#include "x86/pv.h"
+#include "x86/xen/hypercall.h"
 
 /* What the outer loop does next. */
 enum next { NEXT_GO_ON, NEXT_EXIT /* KVM_RUN returns 0 */, NEXT_INTERRUPTED /* EINTR */, NEXT_ERROR };
@@ -81,12 +84,15 @@ static void run_fields_store(struct x86_vcpu *cpu)
 	run->flags = cpu->in_smm ? KVM_RUN_X86_SMM : 0;
 	run->cr8 = cr8_read(cpu);
 	run->apic_base = cpu->apic_base;
-	/* With an interrupt controller in the kernel the program need not ask (golden: ready=1). */
-	run->ready_for_interrupt_injection = cpu->lapic || interrupt_window_open(cpu);
+	/* With the PICs in the kernel the program need not ask (golden: ready=1). */
+	run->ready_for_interrupt_injection = x86_vm(cpu)->irqchip == IRQCHIP_KERNEL || interrupt_window_open(cpu);
 }
 
 bool interrupt_window_open(const struct x86_vcpu *cpu)
 {
+	/* The program's PIC, when the APIC is not the program's: one at a time, through LINT0. */
+	if (cpu->lapic && (cpu->external_pending || !lapic_takes_pic(cpu)))
+		return false;
 	return flags_get(cpu) & FLAG_IF && !cpu->interrupt_shadow && !cpu->interrupt.injected && !cpu->exception.pending;
 }
 
@@ -104,6 +110,21 @@ static void mmio_write_tell(struct x86_vcpu *cpu)
 	memset(run->mmio.data, 0, sizeof run->mmio.data);
 	memcpy(run->mmio.data, fragment->data, fragment->size);
 	cpu->completion = COMPLETE_MMIO;
+}
+
+/* What has been written and does not find its end inside is told, one exit each: false when nothing is left. */
+static bool mmio_writes_tell(struct x86_vcpu *cpu)
+{
+	for (; cpu->mmio_write_told < cpu->mmio_write_count; cpu->mmio_write_told++) {
+		const struct mmio_fragment *fragment = &cpu->mmio_write[cpu->mmio_write_told];
+
+		if (!vm_io_write(cpu->vcpu.vm, IO_MEMORY, fragment->gpa, fragment->size, fragment->data)) {
+			mmio_write_tell(cpu);
+			return true;
+		}
+	}
+	cpu->mmio_write_count = cpu->mmio_write_told = 0;
+	return false;
 }
 
 static void mmio_forget(struct x86_vcpu *cpu)
@@ -127,11 +148,7 @@ static enum next step_careful(struct x86_vcpu *cpu)
 	cpu->mmio_count = cpu->mmio_done = cpu->mmio_cursor = 0;
 	if (cpu->stop == STOP_EXCEPTION || cpu->stop == STOP_ERROR)
 		cpu->mmio_write_count = 0;
-	if (cpu->mmio_write_count) {
-		mmio_write_tell(cpu);
-		return NEXT_EXIT;
-	}
-	return NEXT_GO_ON;
+	return mmio_writes_tell(cpu) ? NEXT_EXIT : NEXT_GO_ON;
 }
 
 static enum next complete_mmio(struct x86_vcpu *cpu)
@@ -139,10 +156,9 @@ static enum next complete_mmio(struct x86_vcpu *cpu)
 	struct mmio_fragment *fragment;
 
 	if (cpu->mmio_write_count) {
-		if (++cpu->mmio_write_told < cpu->mmio_write_count) {
-			mmio_write_tell(cpu);
+		cpu->mmio_write_told++;
+		if (mmio_writes_tell(cpu))
 			return NEXT_EXIT;
-		}
 		mmio_forget(cpu);
 		return NEXT_GO_ON;
 	}
@@ -162,10 +178,8 @@ static enum next complete(struct x86_vcpu *cpu)
 	case COMPLETE_IN:
 	case COMPLETE_OUT:
 		io_complete(cpu);
-		if (cpu->mmio_write_count) { /* INS to MMIO */
-			mmio_write_tell(cpu);
+		if (mmio_writes_tell(cpu)) /* INS to MMIO */
 			return NEXT_EXIT;
-		}
 		break;
 	case COMPLETE_RDMSR:
 	case COMPLETE_WRMSR:
@@ -173,6 +187,9 @@ static enum next complete(struct x86_vcpu *cpu)
 		break;
 	case COMPLETE_HYPERCALL:
 		hypercall_complete(cpu);
+		break;
+	case COMPLETE_XEN:
+		xen_hypercall_complete(cpu);
 		break;
 	case COMPLETE_NONE:
 		break;
@@ -340,20 +357,47 @@ static void nmi_deliver(struct x86_vcpu *cpu)
 	deliver(cpu, EVENT_NMI, VECTOR_NMI, false, 0);
 }
 
-/* One interrupt from the local APIC, if one may be taken now. */
-static void lapic_interrupt_deliver(struct x86_vcpu *cpu)
+/* Whether there is an interrupt that does not come through the local APIC's IRR: Xen's upcall, or from a PIC. */
+static bool external_pending(struct x86_vcpu *cpu)
 {
-	int vector = lapic_interrupt_pending(cpu);
+	if (xen_upcall_pending(cpu))
+		return true;
+	if (!lapic_takes_pic(cpu))
+		return false;
+	return cpu->external_pending || (x86_vm(cpu)->pics && pics_output(x86_vm(cpu)->pics));
+}
 
-	if (vector < 0)
-		return;
-	lapic_interrupt_accept(cpu, (uint8_t)vector);
+static uint8_t external_accept(struct x86_vcpu *cpu)
+{
+	/* That is a level: the guest clears it. */
+	if (xen_upcall_pending(cpu))
+		return atomic_load(&x86_vm(cpu)->xen.upcall_vector);
+	if (!cpu->external_pending)
+		return pics_acknowledge(x86_vm(cpu)->pics);
+	cpu->external_pending = false;
+	return cpu->external_vector;
+}
+
+/* One interrupt, if one may be taken now: a PIC's first. */
+static void hardware_interrupt_deliver(struct x86_vcpu *cpu)
+{
+	int vector;
+
+	if (external_pending(cpu)) {
+		vector = external_accept(cpu);
+	} else {
+		vector = lapic_interrupt_pending(cpu);
+		if (vector < 0)
+			return;
+		lapic_interrupt_accept(cpu, (uint8_t)vector);
+	}
 	deliver(cpu, EVENT_EXTERNAL, (uint8_t)vector, false, 0);
 }
 
 /* Delivers what is due, in KVM's order: what was under way first, then new exceptions, NMIs and interrupts. */
 static void events_deliver(struct x86_vcpu *cpu)
 {
+	pv_eoi_look(cpu);
 	if (cpu->exception.pending || cpu->exception.injected)
 		exception_deliver(cpu);
 	else if (cpu->nmi.injected) {
@@ -371,7 +415,7 @@ static void events_deliver(struct x86_vcpu *cpu)
 		cpu->nmi.pending--;
 		nmi_deliver(cpu);
 	} else if (cpu->lapic && flags_get(cpu) & FLAG_IF) {
-		lapic_interrupt_deliver(cpu);
+		hardware_interrupt_deliver(cpu);
 	}
 }
 
@@ -380,7 +424,18 @@ static bool wakes(struct x86_vcpu *cpu)
 {
 	return cpu->exception.pending || cpu->exception.injected || cpu->nmi.injected || cpu->interrupt.injected ||
 	       (cpu->nmi.pending && !cpu->nmi.masked) || cpu->triple_fault_pending ||
-	       (flags_get(cpu) & FLAG_IF && cpu->lapic && lapic_interrupt_pending(cpu) >= 0);
+	       cpu->pv_unhalted || atomic_load(&cpu->xen.pending_selector) || (flags_get(cpu) & FLAG_IF && cpu->lapic && (external_pending(cpu) || lapic_interrupt_pending(cpu) >= 0));
+}
+
+/* The same from outside the guest: it is looked at in the guest's memory, too. */
+static bool halt_guarded(struct x86_vcpu *cpu)
+{
+	bool ends;
+
+	vcpu_guest_enter(&cpu->vcpu);
+	ends = wakes(cpu);
+	vcpu_guest_leave(&cpu->vcpu);
+	return ends;
 }
 
 /* ---- States in which the vCPU does not run: api.rst, KVM_GET_MP_STATE. ---- */
@@ -388,8 +443,11 @@ static bool wakes(struct x86_vcpu *cpu)
 static bool runnable(struct x86_vcpu *cpu)
 {
 	mp_state_apply_events(cpu); /* INIT and SIPI from other vCPUs */
-	if (cpu->mp_state == KVM_MP_STATE_HALTED && wakes(cpu))
+	if (cpu->mp_state == KVM_MP_STATE_HALTED && (halt_guarded(cpu) || (cpu->xen.polling && xen_poll_over(cpu)))) {
 		cpu->mp_state = KVM_MP_STATE_RUNNABLE;
+		xen_poll_end(cpu);
+		cpu->pv_unhalted = false;
+	}
 	return cpu->mp_state == KVM_MP_STATE_RUNNABLE;
 }
 
@@ -420,6 +478,7 @@ static enum next guest_go(struct x86_vcpu *cpu)
 			events_deliver(cpu);
 			if (cpu->stop != STOP_NONE)
 				continue;
+			pv_eoi_offer(cpu);
 			break;
 		case STOP_CAREFUL:
 			break;
@@ -442,7 +501,7 @@ static enum next guest_go(struct x86_vcpu *cpu)
 		}
 		if (atomic_load_explicit(&cpu->vcpu.kick.request, memory_order_relaxed))
 			return NEXT_GO_ON;
-		if (!cpu->lapic && window_exit_due(cpu))
+		if (x86_vm(cpu)->irqchip != IRQCHIP_KERNEL && window_exit_due(cpu))
 			return exit_to_user(cpu, KVM_EXIT_IRQ_WINDOW_OPEN);
 		if (cpu->interrupt_shadow || watched(cpu)) {
 			uint8_t shadow = cpu->interrupt_shadow;
@@ -510,9 +569,11 @@ static enum next guest_enter(struct x86_vcpu *cpu)
 	if (sigsetjmp(guard.resume, 0))
 		cpu_host_fault(cpu); /* the guard has been popped */
 	fault_guard_push(&guard);
+	pv_enter(cpu);
 	fpu_enter(cpu);
 	next = guest_go(cpu);
 	fpu_leave(cpu);
+	pv_eoi_look(cpu);
 	fault_guard_pop(&guard);
 	vcpu_guest_leave(&cpu->vcpu);
 	return next;
@@ -531,6 +592,32 @@ static enum next requests_handle(struct x86_vcpu *cpu)
 	return NEXT_GO_ON;
 }
 
+/* The program's I/O APIC hears of the end of a level-triggered interrupt: KVM_CAP_SPLIT_IRQCHIP. */
+static enum next ended_exit(struct x86_vcpu *cpu)
+{
+	cpu->ended_exit = false;
+	cpu->vcpu.run->eoi.vector = cpu->ended_vector;
+	return exit_to_user(cpu, KVM_EXIT_IOAPIC_EOI);
+}
+
+/* When to look again although nobody has called. */
+static uint64_t wake_time(const struct x86_vcpu *cpu)
+{
+	uint64_t timer = lapic_timer_target(cpu), poll = xen_poll_deadline(cpu);
+
+	return timer < poll ? timer : poll;
+}
+
+/* A poll does not outlast KVM_RUN. */
+static void poll_interrupt(struct x86_vcpu *cpu)
+{
+	if (!cpu->xen.polling)
+		return;
+	xen_poll_end(cpu);
+	if (cpu->mp_state == KVM_MP_STATE_HALTED)
+		cpu->mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
 static enum next run_loop(struct x86_vcpu *cpu)
 {
 	enum next next;
@@ -541,9 +628,13 @@ static enum next run_loop(struct x86_vcpu *cpu)
 			return next;
 		if (cpu->triple_fault_pending)
 			return triple_fault(cpu);
+		if (cpu->ended_exit)
+			return ended_exit(cpu);
+		lapic_timer_check(cpu);
 		if (!runnable(cpu)) {
 			if (!(atomic_load(&cpu->vcpu.kick.request)))
-				kick_wait(&cpu->vcpu.kick, UINT64_MAX);
+				kick_wait(&cpu->vcpu.kick, wake_time(cpu));
+			cpu->steal_due = true;
 			continue;
 		}
 		if (entry_invalid(cpu))
@@ -654,7 +745,9 @@ static enum next run_prepared(struct x86_vcpu *cpu)
 	if (run->immediate_exit)
 		return NEXT_INTERRUPTED;
 	cpu->ran = true;
+	cpu->steal_due = true;
 	next = run_loop(cpu);
+	poll_interrupt(cpu);
 	if (next == NEXT_INTERRUPTED)
 		run->exit_reason = KVM_EXIT_INTR;
 	return next;

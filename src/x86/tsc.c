@@ -9,7 +9,7 @@
 #endif
 
 #include "core/why.h"
-#include "x86/ioctl.h"
+#include "x86/clock.h"
 
 static uint32_t host_khz;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -34,15 +34,32 @@ static uint64_t host_tsc(void)
 #endif
 }
 
+/* Both clocks at one moment: of several tries the one that was interrupted least. */
+static void moment_take(uint64_t *ns, uint64_t *tsc)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned int i = 0; i < 8; i++) {
+		uint64_t before = host_tsc(), now = nanoseconds(), after = host_tsc();
+
+		if (after - before < best) {
+			best = after - before;
+			*ns = now;
+			*tsc = before + best / 2;
+		}
+	}
+}
+
 /* Its rate, measured once, over two milliseconds: good to a few parts in 100,000. */
 static void measure(void)
 {
-	uint64_t from = nanoseconds(), tsc = host_tsc(), now;
+	uint64_t from, from_tsc, to, to_tsc;
 
+	moment_take(&from, &from_tsc);
 	do
-		now = nanoseconds();
-	while (now - from < 2000000);
-	host_khz = (uint32_t)((host_tsc() - tsc) * 1000000 / (now - from));
+		moment_take(&to, &to_tsc);
+	while (to - from < 2000000);
+	host_khz = (uint32_t)((unsigned __int128)(to_tsc - from_tsc) * 1000000 / (to - from));
 }
 
 uint32_t tsc_host_khz(void)
@@ -51,13 +68,21 @@ uint32_t tsc_host_khz(void)
 	return host_khz;
 }
 
+uint64_t tsc_host_read(void)
+{
+	return host_tsc();
+}
+
+uint64_t tsc_guest_of(const struct x86_vcpu *cpu, uint64_t host)
+{
+	if (cpu->tsc_scaled)
+		host = (uint64_t)((unsigned __int128)host * cpu->tsc_khz / tsc_host_khz());
+	return host + cpu->tsc_offset;
+}
+
 uint64_t x86_tsc_read(const struct x86_vcpu *cpu)
 {
-	uint64_t tsc = host_tsc();
-
-	if (cpu->tsc_scaled)
-		tsc = (uint64_t)((unsigned __int128)tsc * cpu->tsc_khz / tsc_host_khz());
-	return tsc + cpu->tsc_offset;
+	return tsc_guest_of(cpu, host_tsc());
 }
 
 /*
@@ -80,6 +105,7 @@ static void tsc_join(struct x86_vcpu *cpu, uint64_t value, bool from_program)
 	}
 	vm->tsc_written |= from_program;
 	pthread_mutex_unlock(&vm->tsc_lock);
+	cpu->clock_seen = 0;
 }
 
 void tsc_start(struct x86_vcpu *cpu)
@@ -96,6 +122,7 @@ void tsc_write(struct x86_vcpu *cpu, uint64_t value, bool from_host)
 		return;
 	}
 	cpu->tsc_offset += value - x86_tsc_read(cpu);
+	cpu->clock_seen = 0;
 	/* The guest's write shows in TSC_ADJUST (17.17.3). */
 	cpu->tsc_adjust += cpu->tsc_offset - before;
 }
@@ -112,6 +139,7 @@ int tsc_khz_set(struct x86_vcpu *cpu, uint32_t khz)
 	value = x86_tsc_read(cpu);
 	cpu->tsc_khz = khz;
 	cpu->tsc_scaled = khz != host;
+	cpu->clock_seen = 0;
 	/* The counter goes on from where it is. */
 	cpu->tsc_offset += value - x86_tsc_read(cpu);
 	return 0;
@@ -137,4 +165,5 @@ void tsc_offset_set(struct x86_vcpu *cpu, uint64_t offset)
 	vm->tsc_offset_khz = cpu->tsc_khz;
 	vm->tsc_written = true;
 	pthread_mutex_unlock(&vm->tsc_lock);
+	cpu->clock_seen = 0;
 }

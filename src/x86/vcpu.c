@@ -9,7 +9,7 @@
 
 #include "core/memory_root.h"
 #include "x86/cpu/exec.h"
-#include "x86/ioctl.h"
+#include "x86/xen/xen.h"
 
 #define STAT_FLAGS (KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10)
 
@@ -27,6 +27,7 @@ static int vcpu_furnish(struct x86_vcpu *cpu)
 	struct x86_vm *vm = x86_vm(cpu);
 	int error;
 
+	xen_vcpu_init(cpu);
 	stats_init(&cpu->vcpu.stats, vcpu_stats_rows, cpu->stats_values, VCPU_STATS);
 	/* Without an irqchip nobody can start a vCPU but the program: all begin ready. */
 	cpu->mp_state = vm->irqchip == IRQCHIP_NONE || cpu->vcpu.id == vm->boot_vcpu_id ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_UNINITIALIZED;
@@ -46,6 +47,7 @@ static int vcpu_furnish(struct x86_vcpu *cpu)
 		return error;
 	x86_vcpu_reset(cpu, false);
 	tsc_start(cpu);
+	clock_rebase(vm);
 	return 0;
 }
 
@@ -80,6 +82,7 @@ struct x86_vcpu *x86_vcpu_create(struct x86_vm *vm, uint32_t id, int *fd)
 void x86_vcpu_destroy(struct x86_vcpu *cpu)
 {
 	cpu_discard(cpu);
+	xen_vcpu_destroy(cpu);
 	if (cpu->lapic)
 		lapic_destroy(cpu->lapic);
 	free(cpu->cpuid);

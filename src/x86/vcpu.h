@@ -10,6 +10,7 @@
 
 #include "vm/vm.h"
 #include "x86/plan.h"
+#include "x86/xen/state.h"
 
 /* General registers in the order of their encoding. GPR_ZERO reads as 0: the "no register" of an address. */
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_ZERO, GPR_COUNT };
@@ -141,6 +142,9 @@ struct insn;
 struct block_cache;
 struct native;
 struct lapic;
+struct pics;
+struct ioapic;
+struct pit;
 struct x86_vm;
 
 /* One piece of an access outside memory slots; KVM exits once for each, of 8 bytes at most (api.rst, KVM_EXIT_MMIO). */
@@ -153,7 +157,7 @@ struct mmio_fragment {
 #define MMIO_FRAGMENTS 132 /* what REP INS reads ahead (1 KiB), or an XSAVE area, and a page crossing */
 
 /* What the next KVM_RUN has to finish before the guest goes on. */
-enum completion { COMPLETE_NONE, COMPLETE_IN, COMPLETE_OUT, COMPLETE_MMIO, COMPLETE_RDMSR, COMPLETE_WRMSR, COMPLETE_HYPERCALL };
+enum completion { COMPLETE_NONE, COMPLETE_IN, COMPLETE_OUT, COMPLETE_MMIO, COMPLETE_RDMSR, COMPLETE_WRMSR, COMPLETE_HYPERCALL, COMPLETE_XEN };
 
 /* Counters of KVM_GET_STATS_FD on a vCPU. */
 enum vcpu_stat { VCPU_STAT_EXITS, VCPU_STAT_IO_EXITS, VCPU_STAT_MMIO_EXITS, VCPU_STAT_IRQ_WINDOW_EXITS, VCPU_STAT_SIGNAL_EXITS, VCPU_STATS };
@@ -210,6 +214,7 @@ struct x86_vcpu {
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 	uint64_t tsc_offset; /* guest TSC = host TSC (scaled, see x86_tsc_read) + tsc_offset */
 	uint64_t tsc_adjust;
+	uint64_t pv_system_time, pv_steal_time, pv_eoi; /* KVM's own: pv.c */
 	uint64_t *msr_values; /* msr.c: one value per stored MSR */
 	uint64_t mcg_cap;     /* KVM_X86_SETUP_MCE */
 	uint32_t tsc_khz;
@@ -239,7 +244,7 @@ struct x86_vcpu {
 	/* Up to here: what snapshot.c sets aside. */
 	char registers_end[0];
 
-	_Atomic uint32_t apic_events; /* bit 0: INIT pending, bit 1: SIPI pending (from other vCPUs) */
+	_Atomic uint32_t apic_events; /* what other threads sent: mp_state.c's bits */
 
 	/* ---- KVM's own. ---- */
 	struct kvm_cpuid_entry2 *cpuid; /* what SET_CPUID2 said */
@@ -250,6 +255,18 @@ struct x86_vcpu {
 	bool pv_enforced;      /* KVM_CAP_ENFORCE_PV_FEATURE_CPUID */
 	bool cpuid_faulting;   /* MISC_FEATURES_ENABLES bit 0 */
 	struct lapic *lapic;   /* NULL without an irqchip in the kernel */
+	/* KVM_CAP_SPLIT_IRQCHIP: the vector that the program's PIC gave (KVM_INTERRUPT), and an ended one to tell (KVM_EXIT_IOAPIC_EOI). */
+	bool external_pending, ended_exit;
+	uint8_t external_vector, ended_vector;
+	bool pv_unhalted;      /* KVM_HC_KICK_CPU: the next HLT ends at once */
+	bool pv_stopped;       /* KVM_KVMCLOCK_CTRL: to be told with the next clock page */
+	bool pv_eoi_offered;   /* the guest may end its interrupt in memory */
+	bool steal_due;        /* stolen time is to be told at the next entry */
+	uint64_t clock_seen;   /* the clock generation that the guest's pages have; 0: none */
+	uint64_t run_delay_told;
+	struct xen_vcpu xen;
+	uint32_t hyperv_index; /* VP_INDEX, when the program has set it */
+	bool hyperv_index_set;
 	struct kvm_guest_debug guest_debug;
 	uint64_t singlestep_rip; /* linear RIP at KVM_SET_GUEST_DEBUG */
 	uint64_t sync_valid, sync_dirty;
@@ -318,7 +335,12 @@ struct msr_filter {
 
 struct x86_vm {
 	struct vm vm;
-	enum irqchip_mode irqchip;
+	_Atomic enum irqchip_mode irqchip;
+	struct pics *pics;     /* these two: with IRQCHIP_KERNEL, before there are vCPUs */
+	struct ioapic *ioapic;
+	struct pit *_Atomic pit;
+	uint32_t reserved_pins; /* of the program's I/O APIC: IRQCHIP_SPLIT */
+	uint64_t apic_bus_ns;   /* a cycle of the local APICs' timers: KVM_CAP_X86_APIC_BUS_CYCLES_NS */
 	uint32_t boot_vcpu_id, max_vcpu_ids;
 	uint32_t tsc_khz; /* of vCPUs to come */
 	/* The VM's time (tsc.c): the offset that a vCPU's TSC was given last, its rate, and whether the program gave it. */
@@ -326,6 +348,13 @@ struct x86_vm {
 	uint64_t tsc_offset;
 	uint32_t tsc_offset_khz;
 	bool tsc_written;
+	/* kvmclock (clock.c): the clock's value when the host's TSC had another; how often that changed. */
+	pthread_mutex_t clock_lock;
+	uint64_t clock_tsc, clock_ns;
+	_Atomic uint64_t clock_generation;
+	_Atomic uint64_t wall_clock; /* MSR */
+	struct xen_vm xen;
+	_Atomic uint64_t hyperv_guest_id, hyperv_hypercall; /* MSRs: hyperv.c */
 	uint64_t disabled_quirks;
 	uint32_t user_space_msr; /* KVM_CAP_X86_USER_SPACE_MSR's mask */
 	struct msr_filter *_Atomic filter; /* replaced under vm_memory_stop() */
@@ -357,7 +386,7 @@ struct x86_vcpu *x86_vcpu_create(struct x86_vm *vm, uint32_t id, int *fd);
 void x86_vcpu_reset(struct x86_vcpu *cpu, bool init);
 
 /* ---- KVM_RUN (run.c). ---- */
-/* Whether an interrupt of the program's (KVM_INTERRUPT) could be taken now. */
+/* Whether an interrupt that the program might give (KVM_INTERRUPT) could be taken now. */
 bool interrupt_window_open(const struct x86_vcpu *cpu);
 /* INIT and SIPI that other vCPUs sent (mp_state.c). */
 void mp_state_apply_events(struct x86_vcpu *cpu);
@@ -427,8 +456,17 @@ void lapic_interrupt_accept(struct x86_vcpu *cpu, uint8_t vector);
 /* The registers that only the vCPU's own thread changes, to be set aside (snapshot.c) or put back. */
 #define LAPIC_REGISTERS (4096 / 16)
 void lapic_registers_copy(struct x86_vcpu *cpu, uint32_t *registers, bool back);
-/* From another vCPU or a device: delivery mode as in the ICR. */
-void lapic_deliver(struct x86_vcpu *cpu, uint32_t delivery_mode, uint8_t vector, bool level);
+/* The guest has ended the interrupt of highest priority. */
+void lapic_end_of_interrupt(struct x86_vcpu *cpu);
+/* Whether nobody but the APIC has to know of that end, and nothing else waits. */
+bool lapic_end_is_simple(struct x86_vcpu *cpu);
+/* Whether LINT0 lets the PICs' interrupts through. */
+bool lapic_takes_pic(const struct x86_vcpu *cpu);
+/* The timer (lapic_timer.c): delivers what is due; the monotonic time of what comes next, UINT64_MAX without. */
+void lapic_timer_check(struct x86_vcpu *cpu);
+uint64_t lapic_timer_target(const struct x86_vcpu *cpu);
+uint64_t lapic_tsc_deadline_get(const struct x86_vcpu *cpu);
+void lapic_tsc_deadline_set(struct x86_vcpu *cpu, uint64_t value);
 /* CR8 is the APIC's TPR. */
 uint64_t lapic_tpr_get(const struct x86_vcpu *cpu);
 void lapic_tpr_set(struct x86_vcpu *cpu, uint64_t cr8);

@@ -90,5 +90,6 @@ void probe_sync(void);
 void probe_onereg(void);
 void probe_run(void);
 void probe_exits(void);
+void probe_xen(void);
 
 #endif

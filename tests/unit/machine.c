@@ -16,6 +16,11 @@
 
 void machine_open(struct machine *m)
 {
+	machine_open_prepared(m, NULL);
+}
+
+void machine_open_prepared(struct machine *m, void (*prepare)(int vm))
+{
 	struct kvm_userspace_memory_region slot = { .memory_size = MACHINE_MEMORY };
 
 	m->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -26,6 +31,8 @@ void machine_open(struct machine *m)
 	assert_ptr_not_equal(m->memory, MAP_FAILED);
 	slot.userspace_addr = (uintptr_t)m->memory;
 	assert_int_equal(ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &slot), 0);
+	if (prepare)
+		prepare(m->vm);
 	m->vcpu = ioctl(m->vm, KVM_CREATE_VCPU, 0);
 	assert_true(m->vcpu >= 0);
 	m->run_size = (size_t)ioctl(m->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);

@@ -20,6 +20,8 @@ struct machine {
 
 /* Asserts that everything works. */
 void machine_open(struct machine *m);
+/* The same, with something done to the VM before it has a vCPU. */
+void machine_open_prepared(struct machine *m, void (*prepare)(int vm));
 void machine_close(struct machine *m);
 
 /* Puts code at MACHINE_CODE and the vCPU's RIP in front of it; clears the other registers. */

@@ -39,10 +39,10 @@ static int one(unsigned int cmd, uint64_t id, uint64_t addr)
 	return 0;
 }
 
-static long many(const struct kvm_many_regs *call)
+static long many(unsigned int cmd, const struct kvm_many_regs *call)
 {
 	for (uint64_t i = 0; i < call->n; i++) {
-		int error = one(KVM_GET_ONE_REG, call->reg[i].id, call->reg[i].addr);
+		int error = one(cmd, call->reg[i].id, call->reg[i].addr);
 
 		if (error)
 			return error;
@@ -63,7 +63,9 @@ static long kernel_made_up(int fd, unsigned int cmd, unsigned long arg)
 	case (unsigned int)KVM_SET_ONE_REG:
 		return one(cmd, reg->id, reg->addr);
 	case (unsigned int)KVM_GET_MANY_REGS:
-		return has_many ? many((const struct kvm_many_regs *)arg) : -EINVAL;
+		return has_many ? many(KVM_GET_ONE_REG, (const struct kvm_many_regs *)arg) : -EINVAL;
+	case (unsigned int)KVM_SET_MANY_REGS:
+		return has_many ? many(KVM_SET_ONE_REG, (const struct kvm_many_regs *)arg) : -EINVAL;
 	case (unsigned int)KVM_GET_REG_LIST:
 		for (unsigned int i = 0; list->n >= 8 && i < 8; i++)
 			list->reg[i] = ID(i);
@@ -155,13 +157,28 @@ static void test_kernel_has_many(void **state)
 	vcpu_free(vcpu);
 }
 
-static void test_set_is_all_or_nothing(void **state)
+static void test_kernel_sets_many(void **state)
+{
+	struct host_vcpu *vcpu = vcpu_new();
+
+	(void)state;
+	has_many = true;
+	set_make(4, (const uint8_t[]){ 0, 1, 5, 2 });
+	memcpy(values, (const uint64_t[]){ 1, 2, 4, 3 }, 4 * sizeof *values);
+	assert_int_equal(set_many(vcpu), 0);
+	assert_int_equal(calls, 3); /* whether it has it, what was there before, and all at once */
+	assert_int_equal(registers[5], 4);
+	assert_int_equal(registers[2], 3);
+	vcpu_free(vcpu);
+}
+
+/* Whether the kernel has the call or not. */
+static void set_is_all_or_nothing(bool many)
 {
 	struct host_vcpu *vcpu = vcpu_new();
 	uint64_t before[8];
 
-	(void)state;
-	has_many = false;
+	has_many = many;
 	memcpy(before, registers, sizeof before);
 	set_make(4, (const uint8_t[]){ 0, 1, 5, 2 });
 	memcpy(values, (const uint64_t[]){ 1, 2, 3, 4 }, 4 * sizeof *values);
@@ -175,12 +192,18 @@ static void test_set_is_all_or_nothing(void **state)
 	vcpu_free(vcpu);
 }
 
-static void test_order_does_not_matter(void **state)
+static void test_set_is_all_or_nothing(void **state)
+{
+	(void)state;
+	set_is_all_or_nothing(false);
+	set_is_all_or_nothing(true);
+}
+
+static void order_does_not_matter(bool many)
 {
 	struct host_vcpu *vcpu = vcpu_new();
 
-	(void)state;
-	has_many = false;
+	has_many = many;
 	registers[7] = 0;
 	set_make(2, (const uint8_t[]){ 6, 7 });
 	values[0] = 11;
@@ -189,6 +212,13 @@ static void test_order_does_not_matter(void **state)
 	assert_int_equal(registers[6], 11);
 	assert_int_equal(registers[7], 12);
 	vcpu_free(vcpu);
+}
+
+static void test_order_does_not_matter(void **state)
+{
+	(void)state;
+	order_does_not_matter(false);
+	order_does_not_matter(true);
 }
 
 static void test_list_and_one(void **state)
@@ -223,7 +253,7 @@ static void test_list_and_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_get), cmocka_unit_test(test_kernel_has_many), cmocka_unit_test(test_set_is_all_or_nothing),
+		cmocka_unit_test(test_get), cmocka_unit_test(test_kernel_has_many), cmocka_unit_test(test_kernel_sets_many), cmocka_unit_test(test_set_is_all_or_nothing),
 		cmocka_unit_test(test_order_does_not_matter), cmocka_unit_test(test_list_and_one),
 	};
 

@@ -6,6 +6,9 @@
 #include <linux/kvm_para.h>
 
 #include "x86/cpu/system.h"
+#include "x86/hyperv.h"
+#include "x86/pv.h"
+#include "x86/xen/hypercall.h"
 
 /* 64-bit hypercalls have whole registers as arguments. */
 static uint64_t argument(const struct x86_vcpu *cpu, enum gpr reg)
@@ -49,16 +52,71 @@ void hypercall_complete(struct x86_vcpu *cpu)
 	cpu->rip = rip_behind(cpu, cpu->hypercall_length);
 }
 
-/* KVM_CAP_ENFORCE_PV_FEATURE_CPUID: whether the guest may use a paravirtual feature. */
-static bool feature_allowed(const struct x86_vcpu *cpu, unsigned int feature)
+/* The whole of RAX, in every mode. */
+static void hypercall_execute_xen(struct x86_vcpu *cpu, const struct insn *insn)
 {
-	return !cpu->pv_enforced || cpuid_has(cpu, KVM_CPUID_FEATURES, 0, RAX, feature);
+	uint64_t result;
+
+	switch (xen_hypercall(cpu, &result)) {
+	case XEN_DONE:
+		cpu->gpr[RAX] = result;
+		insn_done(cpu, insn, STOP_EVENT);
+		break;
+	case XEN_SLEEPS:
+		cpu->gpr[RAX] = result;
+		insn_done(cpu, insn, STOP_HALT);
+		break;
+	case XEN_EXIT:
+		cpu->hypercall_length = insn->length;
+		cpu->completion = COMPLETE_XEN;
+		cpu->stop = STOP_EXIT;
+		break;
+	}
+}
+
+/* Unless the program has set RIP to somewhere else. */
+void xen_hypercall_complete(struct x86_vcpu *cpu)
+{
+	if (linear_rip(cpu) != cpu->xen.hypercall_rip)
+		return;
+	cpu->gpr[RAX] = cpu->vcpu.run->xen.u.hcall.result;
+	cpu->rip = rip_behind(cpu, cpu->hypercall_length);
+}
+
+/* A 32-bit caller finds the result in EDX:EAX. */
+static void hypercall_execute_hyperv(struct x86_vcpu *cpu, const struct insn *insn)
+{
+	uint64_t result;
+
+	if (!hyperv_hypercall(cpu, &result)) {
+		insn_fault(cpu, insn, VECTOR_UD);
+		return;
+	}
+	if (mode_is_code64(cpu))
+		cpu->gpr[RAX] = result;
+	else
+		edx_eax_set(cpu, result);
+	insn_done(cpu, insn, STOP_EVENT);
+}
+
+/* Whether it is Hyper-V's: of a guest that has Xen's as well, those with bit 31 of EAX. */
+static bool hypercall_is_hyperv(const struct x86_vcpu *cpu)
+{
+	return hyperv_hypercalls_enabled(cpu) && (!xen_hypercalls_intercepted(x86_vm(cpu)) || cpu->gpr[RAX] >> 31 & 1);
 }
 
 static void hypercall_execute(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	int64_t result = -KVM_ENOSYS;
 
+	if (hypercall_is_hyperv(cpu)) {
+		hypercall_execute_hyperv(cpu, insn);
+		return;
+	}
+	if (xen_hypercalls_intercepted(x86_vm(cpu))) {
+		hypercall_execute_xen(cpu, insn);
+		return;
+	}
 	if (cpu->cpl != 0) {
 		result = -KVM_EPERM;
 	} else {
@@ -67,8 +125,17 @@ static void hypercall_execute(struct x86_vcpu *cpu, const struct insn *insn)
 			result = 0;
 			break;
 		case KVM_HC_SCHED_YIELD: /* a hint: the other vCPU has a thread of its own */
-			if (feature_allowed(cpu, KVM_FEATURE_PV_SCHED_YIELD))
+			if (pv_allowed(cpu, KVM_FEATURE_PV_SCHED_YIELD))
 				result = 0;
+			break;
+		case KVM_HC_KICK_CPU:
+			if (pv_allowed(cpu, KVM_FEATURE_PV_UNHALT))
+				result = pv_kick(cpu, (uint32_t)argument(cpu, RCX));
+			break;
+		case KVM_HC_SEND_IPI:
+			if (pv_allowed(cpu, KVM_FEATURE_PV_SEND_IPI))
+				result = pv_send_ipi(cpu, argument(cpu, RBX), argument(cpu, RCX), (uint32_t)argument(cpu, RDX), argument(cpu, RSI),
+						     mode_is_code64(cpu) ? 64 : 32);
 			break;
 		case KVM_HC_MAP_GPA_RANGE:
 			if (map_range_exit(cpu, insn, &result))

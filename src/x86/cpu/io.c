@@ -3,6 +3,7 @@
  * instruction, elements go through the page behind struct kvm_run. api.rst, KVM_EXIT_IO.
  */
 #include "x86/cpu/system.h"
+#include "x86/irqchip.h"
 
 static uint8_t *port_data(const struct x86_vcpu *cpu)
 {
@@ -79,12 +80,27 @@ static uint16_t port_operand(const struct x86_vcpu *cpu, const struct insn *insn
 	return insn->reg == RDX ? (uint16_t)cpu->gpr[RDX] : (uint16_t)insn->imm;
 }
 
+/* A port that needs no exit: true when the instruction is over. */
+static bool port_simple_inside(struct x86_vcpu *cpu, const struct insn *insn, uint16_t port, bool out)
+{
+	uint64_t value = insn->size < 4 ? cpu->gpr[RAX] : out ? cpu->gpr[RAX] : 0;
+
+	if (out ? !bus_port_write(cpu, port, insn->size, &value) : !bus_port_read(cpu, port, insn->size, &value))
+		return false;
+	if (!out)
+		cpu->gpr[RAX] = value;
+	if (unlikely(cpu->debug_dr7 & 0xff) && cpu->cr4 & CR4_DE)
+		port_watch(cpu, port, insn->size);
+	insn_done(cpu, insn, STOP_EVENT);
+	return true;
+}
+
 static void port_simple(struct x86_vcpu *cpu, const struct insn *insn, bool out)
 {
 	uint16_t port = port_operand(cpu, insn);
 
 	insn_sync(cpu, insn);
-	if (!port_allowed(cpu, insn, port, insn->size))
+	if (!port_allowed(cpu, insn, port, insn->size) || port_simple_inside(cpu, insn, port, out))
 		return;
 	if (out)
 		memcpy(port_data(cpu), &cpu->gpr[RAX], insn->size);
@@ -190,6 +206,10 @@ static void outs_run(struct x86_vcpu *cpu, const struct insn *insn)
 		index_advance(cpu, RCX, address, -1);
 	if (!rep || count == 1)
 		insn_done(cpu, insn, STOP_NONE);
+	if (bus_port_write(cpu, port, size, &value)) {
+		cpu->stop = STOP_EVENT; /* the rest of a REP is a new instruction here, too */
+		return;
+	}
 	port_exit(cpu, true, port, size, 1);
 	cpu->pio.count = 0;
 }

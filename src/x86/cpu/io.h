@@ -11,5 +11,6 @@ void io_complete(struct x86_vcpu *cpu);
 /* Finishes the RDMSR or WRMSR of a KVM_EXIT_X86_RDMSR or _WRMSR. */
 void msr_exit_complete(struct x86_vcpu *cpu, bool write);
 void hypercall_complete(struct x86_vcpu *cpu);
+void xen_hypercall_complete(struct x86_vcpu *cpu);
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/why.h"
 #include "x86/cpu/exec.h"
 #include "x86/cpu/mem.h"
+#include "x86/irqchip.h"
 
 #define PTE_P (UINT64_C(1) << 0)
 #define PTE_W (UINT64_C(1) << 1)
@@ -432,13 +433,8 @@ static bool mmio_write_one(struct x86_vcpu *cpu, uint64_t gpa, const uint8_t *fr
 /* `size` bytes that lie in one page. */
 static bool mmio_access(struct x86_vcpu *cpu, uint64_t gpa, uint8_t *data, unsigned int size, bool write)
 {
-	if (lapic_mmio_covers(cpu, gpa)) {
-		if (write)
-			lapic_mmio_write(cpu, gpa & (PAGE_SIZE - 1), size, data);
-		else
-			lapic_mmio_read(cpu, gpa & (PAGE_SIZE - 1), size, data);
+	if (write ? bus_memory_write(cpu, gpa, size, data) : bus_memory_read(cpu, gpa, size, data))
 		return true;
-	}
 	for (unsigned int done = 0, piece; done < size; done += piece) {
 		piece = size - done < 8 ? size - done : 8;
 		if (write ? !mmio_write_one(cpu, gpa + done, data + done, piece) : !mmio_read_one(cpu, gpa + done, data + done, piece))
