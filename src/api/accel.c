@@ -13,16 +13,18 @@
 #include "core/object.h"
 #include "core/why.h"
 #include "host/host.h"
-#ifdef ANYKVM_SOFT
-#include "soft/soft.h"
-#endif
+#include "soft/open.h"
 
-/* The software KVM's x86 guests run on x86-64 hosts. */
+/* The software KVM's x86 guests run on x86-64 hosts, its arm64 guests on these and on arm64 ones, where they are what is meant without a word. */
 static long soft_open(uint64_t arch, int flags)
 {
-#ifdef ANYKVM_SOFT
+#ifdef ANYKVM_SOFT_X86
 	if (!arch || arch == KVM_REG_X86)
-		return soft_system_open(flags);
+		return soft_x86_open(flags);
+#endif
+#ifdef ANYKVM_SOFT_ARM64
+	if (!arch || arch == KVM_REG_ARM64)
+		return soft_arm64_open(flags);
 #endif
 	(void)flags;
 	return why(-EINVAL, "the software KVM has no %s guests", anykvm_arch_name(arch) ? anykvm_arch_name(arch) : "such");

@@ -191,6 +191,7 @@ struct arm64_vcpu {
 
 	/* ---- KVM's own. ---- */
 	bool initialized, finalized, ran;
+	bool pmu_created; /* KVM_ARM_VCPU_PMU_V3_INIT */
 	uint64_t vls[8]; /* KVM_REG_ARM64_SVE_VLS */
 	struct kvm_guest_debug guest_debug;
 	bool step_active; /* KVM_GUESTDBG_SINGLESTEP: one instruction, then an exit */

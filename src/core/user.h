@@ -11,8 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The user half of the address space of Linux on 64-bit machines, as access_ok() has it for 47-bit addresses. */
+/* Where the user half of the address space ends: on x86-64 as access_ok() has it for 47-bit addresses; elsewhere where no machine has user memory. */
+#ifdef __x86_64__
 #define USER_END UINT64_C(0x7ffffffff000)
+#else
+#define USER_END (UINT64_C(1) << 56)
+#endif
 
 /* 0 or -EFAULT. Addresses outside the user half of the address space are -EFAULT without a look. Never partial for ranges that wrap. */
 int user_read(void *to, uint64_t from, size_t size);

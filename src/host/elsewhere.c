@@ -9,6 +9,7 @@
 
 #include "core/why.h"
 #include "host/kernel.h"
+#include "reg/arm64.h"
 
 /* What a call works on: the array for the kernel, the entries, the values, and those that were there before. */
 struct calls {
@@ -193,6 +194,19 @@ static int values_put(struct host_vcpu *vcpu, struct register_batch *batch)
 	return 0;
 }
 
+/* A register that only ever sets bits is cleared first; its counterpart, which only clears, has nothing to put back. */
+static void value_put_back(struct host_vcpu *vcpu, uint64_t id, const void *value)
+{
+	static const uint64_t ones = UINT64_MAX;
+	uint64_t clearer = arm64_reg_clearer(id);
+
+	if (arm64_reg_clears(id))
+		return;
+	if (clearer)
+		one_move(vcpu, KVM_SET_ONE_REG, clearer, &ones);
+	one_move(vcpu, KVM_SET_ONE_REG, id, value);
+}
+
 static int registers_write(void *self, struct register_batch *batch)
 {
 	struct host_vcpu *vcpu = self;
@@ -212,27 +226,31 @@ static int registers_write(void *self, struct register_batch *batch)
 	error = values_put(vcpu, batch);
 	/* As it was, the last first; what cannot be written back has not been written. */
 	for (uint32_t i = batch->count; error && i-- > 0;)
-		one_move(vcpu, KVM_SET_ONE_REG, batch->entries[i].id, calls->before + i * (size_t)REGISTER_SIZE_MAX);
+		value_put_back(vcpu, batch->entries[i].id, calls->before + i * (size_t)REGISTER_SIZE_MAX);
 	return error;
 }
 
 /* ---- The list: the kernel's. ---- */
 
-static uint32_t registers_list_ids(void *self, uint64_t *ids)
+static int registers_list_ids(void *self, uint64_t *ids)
 {
 	struct host_vcpu *vcpu = self;
 	struct kvm_reg_list *list = malloc(sizeof *list + REGISTER_LIST_MAX * sizeof *ids);
-	uint32_t count = 0;
+	int result;
 
 	if (!list)
-		return 0;
+		return -ENOMEM;
 	list->n = REGISTER_LIST_MAX;
-	if (!vcpu_kernel(vcpu, KVM_GET_REG_LIST, list) && list->n <= REGISTER_LIST_MAX) {
-		count = (uint32_t)list->n;
-		memcpy(ids, list->reg, count * sizeof *ids);
-	}
+	result = (int)vcpu_kernel(vcpu, KVM_GET_REG_LIST, list);
+	if (result < 0)
+		why(result, "the kernel refuses to list the vCPU's registers");
+	else if (list->n > REGISTER_LIST_MAX)
+		result = why(-E2BIG, "the kernel lists %llu registers", (unsigned long long)list->n);
+	else
+		memcpy(ids, list->reg, list->n * sizeof *ids);
+	result = result < 0 ? result : (int)list->n;
 	free(list);
-	return count;
+	return result;
 }
 
 const struct register_ops host_register_ops = { registers_read, registers_write, registers_list_ids };

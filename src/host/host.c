@@ -94,6 +94,11 @@ static long vcpu_pass(struct object *object, int fd, unsigned int cmd, unsigned 
 		return vcpu_run(vcpu, fd, arg);
 	if (!only_reads(cmd))
 		atomic_store_explicit(&vcpu->synced, 0, memory_order_relaxed);
+	if (cmd == (unsigned int)KVM_SET_TSC_KHZ) {
+		result = host_kernel(fd, cmd, arg);
+		atomic_store_explicit(&vcpu->tsc_khz, 0, memory_order_relaxed);
+		return result;
+	}
 	if (!made_up(cmd))
 		return host_kernel(fd, cmd, arg);
 	/* A child of fork() has the descriptors, and the kernel refuses it everything. */

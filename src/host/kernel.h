@@ -45,6 +45,8 @@ struct host_vcpu {
 	size_t run_size;
 	/* kvm_valid_regs of the last KVM_RUN, as long as nothing has changed the vCPU since: those sets stand in kvm_run. */
 	_Atomic uint64_t synced;
+	/* x86: what KVM_GET_TSC_KHZ said, 0: to be asked again; nothing but KVM_SET_TSC_KHZ changes it. */
+	_Atomic uint32_t tsc_khz;
 	/* Of the calls made up here, one at a time; the kernel's own have its lock. Not held during KVM_RUN. */
 	pthread_mutex_t lock;
 	int fd; /* the descriptor of the call that holds the lock */

@@ -125,9 +125,27 @@ static bool family_synced(struct host_vcpu *vcpu, struct x86_state *state, uint3
 	return true;
 }
 
+/* A process behind ours changes it as it likes. */
+static int tsc_khz_fetch(struct host_vcpu *vcpu, struct x86_state *state)
+{
+	uint32_t known = vcpu->remote ? 0 : atomic_load_explicit(&vcpu->tsc_khz, memory_order_relaxed);
+	long value = known ? (long)known : vcpu_kernel(vcpu, KVM_GET_TSC_KHZ, NULL);
+
+	if (value < 0)
+		return (int)value;
+	state->tsc_khz = (uint32_t)value;
+	atomic_store_explicit(&vcpu->tsc_khz, state->tsc_khz, memory_order_relaxed);
+	return 0;
+}
+
+static int tsc_khz_put(struct host_vcpu *vcpu, const struct x86_state *state)
+{
+	atomic_store_explicit(&vcpu->tsc_khz, 0, memory_order_relaxed);
+	return (int)vcpu_kernel(vcpu, KVM_SET_TSC_KHZ, (const void *)(uintptr_t)state->tsc_khz);
+}
+
 static int family_ask(struct host_vcpu *vcpu, struct x86_state *state, uint32_t family)
 {
-	long value;
 
 	switch (family) {
 	case FAMILY_REGS: return (int)vcpu_kernel(vcpu, KVM_GET_REGS, &state->regs);
@@ -138,10 +156,7 @@ static int family_ask(struct host_vcpu *vcpu, struct x86_state *state, uint32_t 
 	case FAMILY_EVENTS: return (int)vcpu_kernel(vcpu, KVM_GET_VCPU_EVENTS, &state->events);
 	case FAMILY_MP_STATE: return (int)vcpu_kernel(vcpu, KVM_GET_MP_STATE, &state->mp_state);
 	case FAMILY_TSC_OFFSET: return offset_move(vcpu, KVM_GET_DEVICE_ATTR, &state->tsc_offset);
-	default:
-		value = vcpu_kernel(vcpu, KVM_GET_TSC_KHZ, NULL);
-		state->tsc_khz = (uint32_t)value;
-		return value < 0 ? (int)value : 0;
+	default: return tsc_khz_fetch(vcpu, state);
 	}
 }
 
@@ -166,7 +181,7 @@ static int family_put(struct host_vcpu *vcpu, struct x86_state *state, uint32_t 
 	case FAMILY_EVENTS: return (int)vcpu_kernel(vcpu, KVM_SET_VCPU_EVENTS, &state->events);
 	case FAMILY_MP_STATE: return (int)vcpu_kernel(vcpu, KVM_SET_MP_STATE, &state->mp_state);
 	case FAMILY_TSC_OFFSET: return offset_move(vcpu, KVM_SET_DEVICE_ATTR, &state->tsc_offset);
-	default: return (int)vcpu_kernel(vcpu, KVM_SET_TSC_KHZ, (const void *)(uintptr_t)state->tsc_khz);
+	default: return tsc_khz_put(vcpu, state);
 	}
 }
 
@@ -424,6 +439,17 @@ static int kvm_put(struct host_vcpu *vcpu, const struct register_entry *entry)
 	return error ? why((int)error, "the kernel refuses it") : 0;
 }
 
+/* What the kernel has already need not be set; counters differ by then. */
+static void msrs_drop_same(struct x86_set *set, const struct x86_msr *before)
+{
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < set->msr_count; i++)
+		if (set->msrs[i].value != before[i].value)
+			set->msrs[left++] = set->msrs[i];
+	set->msr_count = left;
+}
+
 /* Several calls: remember, make them, and undo when one is refused. */
 static int transaction(struct host_vcpu *vcpu, struct x86_calls *calls, struct x86_set *set, struct register_batch *batch)
 {
@@ -436,6 +462,7 @@ static int transaction(struct host_vcpu *vcpu, struct x86_calls *calls, struct x
 		error = family_fetch_aside(vcpu, FAMILY_EVENTS);
 	if (error)
 		return error;
+	msrs_drop_same(set, before);
 	error = calls_make(vcpu, calls, set, batch);
 	if (error)
 		calls_undo(vcpu, calls, before, msr_count);
@@ -500,21 +527,21 @@ static uint32_t kvms_list(struct host_vcpu *vcpu, uint64_t *ids)
 	return (uint32_t)list.n;
 }
 
-static uint32_t registers_list_ids(void *self, uint64_t *ids)
+static int registers_list_ids(void *self, uint64_t *ids)
 {
 	struct host_vcpu *vcpu = self;
 	struct x86_calls *calls = calls_get(vcpu);
 	uint32_t count;
 
 	if (!calls)
-		return 0;
+		return -ENOMEM;
 	x86_state_begin(&calls->state, calls->xsave);
 	for (uint32_t family = 0; family < FAMILIES; family++)
 		if (family_ask(vcpu, &calls->state, family))
 			calls->state.absent |= 1u << family;
 	count = x86_register_list(&calls->state, ids);
 	count += kvms_list(vcpu, ids ? ids + count : NULL);
-	return count + msrs_list(vcpu, calls, ids ? ids + count : NULL);
+	return (int)(count + msrs_list(vcpu, calls, ids ? ids + count : NULL));
 }
 
 const struct register_ops host_register_ops = { registers_read, registers_write, registers_list_ids };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reg/arm64.h"
 #include "reg/table.h"
 
 #define KIND_CORE 0x10
@@ -107,6 +108,31 @@ static bool sysreg_parse(const char *name, uint64_t *id)
 		return false;
 	*id = KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KIND_SYSREG << 16 | ENCODING(e.op0, e.op1, e.crn, e.crm, e.op2);
 	return true;
+}
+
+static const struct {
+	uint32_t set, clear;
+} pairs[] = {
+	{ ENCODING(3, 3, 9, 12, 1), ENCODING(3, 3, 9, 12, 2) }, /* PMCNTENSET_EL0, PMCNTENCLR_EL0 */
+	{ ENCODING(3, 0, 9, 14, 1), ENCODING(3, 0, 9, 14, 2) }, /* PMINTENSET_EL1, PMINTENCLR_EL1 */
+	{ ENCODING(3, 3, 9, 14, 3), ENCODING(3, 3, 9, 12, 3) }, /* PMOVSSET_EL0, PMOVSCLR_EL0 */
+};
+#define SYSREG_ID (KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KIND_SYSREG << 16)
+
+uint64_t arm64_reg_clearer(uint64_t id)
+{
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+		if (id == (SYSREG_ID | pairs[i].set))
+			return SYSREG_ID | pairs[i].clear;
+	return 0;
+}
+
+bool arm64_reg_clears(uint64_t id)
+{
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+		if (id == (SYSREG_ID | pairs[i].clear))
+			return true;
+	return false;
 }
 
 /* ---- What KVM's firmware says of itself. ---- */

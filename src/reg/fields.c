@@ -86,6 +86,10 @@ static uint64_t field_value(uint64_t value, unsigned int low, unsigned int bits)
 	return value >> low & (bits < 64 ? (1ULL << bits) - 1 : ~0ULL);
 }
 
+/* ---- SVE's vector lengths: one bit for each multiple of 128 bits (api.rst, KVM_REG_ARM64_SVE_VLS). ---- */
+
+#define SVE_VLS (KVM_REG_ARM64 | KVM_REG_SIZE_U512 | 0x15ffffULL)
+
 /* ---- Text. ---- */
 
 struct text {
@@ -145,6 +149,18 @@ static void fields_add(struct text *text, const char *fields, uint64_t value)
 		add(text, "%s0x%llx", text->at ? " " : "", (unsigned long long)(value & ~known));
 }
 
+static void lengths_add(struct text *text, const void *value)
+{
+	uint64_t words[8];
+	unsigned int known = 0;
+
+	memcpy(words, value, sizeof words);
+	for (unsigned int i = 0; i < 512; i++)
+		if (words[i / 64] >> i % 64 & 1)
+			add(text, "%s%u", known++ ? " " : "", 128 * (i + 1));
+	add(text, known ? " bits" : "none");
+}
+
 #if defined(__x86_64__) || defined(__i386__)
 /* The structures that x86 has whole: <asm/kvm.h>. */
 static int structure_add(struct text *text, uint64_t id, const void *value)
@@ -196,8 +212,12 @@ PUBLIC int anykvm_reg_explain(uint64_t id, const void *value, char *to, size_t r
 
 	if (room)
 		*to = 0;
-	if (!fields)
+	if (id == SVE_VLS)
+		lengths_add(&text, value);
+	else if (!fields)
 		return structure_add(&text, id, value) ? -ENOENT : end(&text);
+	if (!fields)
+		return end(&text);
 	fields_add(&text, fields, number(id, value));
 	return end(&text);
 }
@@ -212,6 +232,12 @@ PUBLIC int anykvm_reg_explain_difference(uint64_t id, const void *a, const void 
 
 	if (room)
 		*to = 0;
+	if (id == SVE_VLS) {
+		lengths_add(&text, a);
+		add(&text, " -> ");
+		lengths_add(&text, b);
+		return end(&text);
+	}
 	if (!fields)
 		return -ENOENT;
 	while (field_next(&fields, name, &low, &bits)) {

@@ -1,5 +1,5 @@
 /*
- * The software KVM: system and VM descriptors. vCPUs are the architecture's. Between the files of this folder and its callers.
+ * The software KVM of x86 guests: system and VM descriptors. vCPUs are the architecture's. Between the files of this folder.
  */
 #ifndef ANYKVM_SOFT_SOFT_H
 #define ANYKVM_SOFT_SOFT_H
@@ -7,10 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "soft/open.h"
 #include "x86/vcpu.h"
-
-/* A new system descriptor, as open("/dev/kvm", flags) gives one: O_CLOEXEC is looked at, nothing else. -errno on failure. */
-int soft_system_open(int flags);
 
 /* KVM_CREATE_VM: a new VM descriptor, or -errno. */
 long soft_vm_create(unsigned long type);

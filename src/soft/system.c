@@ -2,18 +2,12 @@
  * The system descriptor: what /dev/kvm itself answers. Must never know a VM's inside.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "core/command.h"
 #include "core/user.h"
 #include "core/why.h"
 #include "soft/soft.h"
 #include "x86/ioctl.h"
-
-#define KVM_VERSION 12 /* KVM_GET_API_VERSION: api.rst 4.1 */
 
 static long do_get_api_version(void *self, unsigned long arg)
 {
@@ -224,31 +218,9 @@ static long system_ioctl(struct object *object, unsigned int cmd, unsigned long 
 	return command_run(command, object, arg);
 }
 
-static void system_release(struct object *object)
-{
-	free(object);
-}
-
 static const struct object_ops system_ops = { .kind = "kvm", .arch = KVM_REG_X86, .ioctl = system_ioctl, .release = system_release };
 
-int soft_system_open(int flags)
+int soft_x86_open(int flags)
 {
-	struct object *system = calloc(1, sizeof(*system));
-	int fd, error;
-
-	if (!system)
-		return -ENOMEM;
-	fd = fd_new_plain("kvm");
-	if (fd < 0) {
-		free(system);
-		return fd;
-	}
-	if (!(flags & O_CLOEXEC))
-		syscall(SYS_fcntl, fd, F_SETFD, 0);
-	object_init(system, &system_ops);
-	error = fd_install(fd, system);
-	object_put(system);
-	if (error)
-		syscall(SYS_close, fd);
-	return error ? error : fd;
+	return system_open(&system_ops, flags);
 }

@@ -295,17 +295,10 @@ static int vm_create(struct x86_vm **created)
 long soft_vm_create(unsigned long type)
 {
 	struct x86_vm *vm;
-	int fd, error;
+	int error;
 
 	if (type != KVM_X86_DEFAULT_VM)
 		return why(-EINVAL, "type: %#lx is not KVM_X86_DEFAULT_VM, the only one", type);
 	error = vm_create(&vm);
-	if (error)
-		return error;
-	fd = fd_new_plain("kvm-vm");
-	error = fd < 0 ? fd : fd_install(fd, &vm->vm.object);
-	if (error && fd >= 0)
-		syscall(SYS_close, fd);
-	object_put(&vm->vm.object);
-	return error ? error : fd;
+	return error ? error : object_descriptor(&vm->vm.object, "kvm-vm");
 }

@@ -89,10 +89,12 @@ PUBLIC struct anykvm_profile *anykvm_profile_take(int system)
 		if (!uname(&name))
 			snprintf(profile->origin, sizeof profile->origin, "%s KVM, %s %s, %s",
 				 anykvm_accel(system) == ANYKVM_ACCEL_KVM ? "hardware" : "software", name.sysname, name.release, name.machine);
-		error = arch->profile_take(system, vcpu, profile);
+		error = arch->profile_begin(system, vm, vcpu, profile);
 	}
 	if (!error)
 		error = regs_take(arch, vcpu, profile);
+	if (!error && arch->profile_refine)
+		arch->profile_refine(vm, vcpu, profile);
 	if (vcpu >= 0)
 		anykvm_close(vcpu);
 	if (vm >= 0)
@@ -106,27 +108,19 @@ PUBLIC struct anykvm_profile *anykvm_profile_take(int system)
 
 /* ---- Text. ---- */
 
-static void cpuid_print(FILE *to, const struct kvm_cpuid2 *cpuid)
-{
-	for (uint32_t i = 0; cpuid && i < cpuid->nent; i++) {
-		const struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
-
-		fprintf(to, "cpuid 0x%x %u %s 0x%x 0x%x 0x%x 0x%x\n", entry->function, entry->index, entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX ? "indexed" : "plain",
-			entry->eax, entry->ebx, entry->ecx, entry->edx);
-	}
-}
-
 PUBLIC char *anykvm_profile_print(const struct anykvm_profile *profile)
 {
 	char *text = NULL, value[ANYKVM_VALUE_ROOM], name[ANYKVM_REG_NAME_ROOM];
 	size_t size;
+	const struct state_arch *arch = state_arch_find(profile->arch);
 	FILE *to = open_memstream(&text, &size);
 
 	if (!to)
 		return NULL;
 	fprintf(to, FIRST_LINE "\n# what a KVM can hold: registers with their values in a fresh vCPU; see anykvm-profile(5)\narch %s\norigin %s\n",
 		anykvm_arch_name(profile->arch), profile->origin);
-	cpuid_print(to, profile->cpuid);
+	if (arch && arch->profile_print)
+		arch->profile_print(to, profile);
 	for (size_t i = 0; i < profile->reg_count; i++) {
 		const struct profile_reg *reg = &profile->regs[i];
 		size_t bytes = anykvm_reg_size(reg->id);
@@ -172,28 +166,10 @@ static bool reg_line(struct anykvm_profile *profile, const char *line)
 	return true;
 }
 
-static bool cpuid_line(struct anykvm_profile *profile, const char *line)
-{
-	struct kvm_cpuid2 *cpuid = profile->cpuid, *grown;
-	struct kvm_cpuid_entry2 entry = { 0 };
-	uint32_t count = cpuid ? cpuid->nent : 0;
-	char word[16];
-
-	if (sscanf(line, "cpuid %x %u %15s %x %x %x %x", &entry.function, &entry.index, word, &entry.eax, &entry.ebx, &entry.ecx, &entry.edx) != 7 || count == 8192)
-		return false;
-	entry.flags = strcmp(word, "indexed") ? 0 : KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
-	grown = realloc(cpuid, sizeof *grown + (count + 1) * sizeof entry);
-	if (!grown)
-		return false;
-	grown->nent = count + 1;
-	grown->padding = 0;
-	grown->entries[count] = entry;
-	profile->cpuid = grown;
-	return true;
-}
-
 static bool line_parse(struct anykvm_profile *profile, char *line)
 {
+	const struct state_arch *arch = state_arch_find(profile->arch);
+
 	if (!*line || *line == '#')
 		return true;
 	if (!strncmp(line, "arch ", 5))
@@ -204,7 +180,7 @@ static bool line_parse(struct anykvm_profile *profile, char *line)
 	}
 	if (!profile->arch)
 		return false;
-	return !strncmp(line, "reg ", 4) ? reg_line(profile, line) : !strncmp(line, "cpuid ", 6) && cpuid_line(profile, line);
+	return !strncmp(line, "reg ", 4) ? reg_line(profile, line) : arch && arch->profile_line && arch->profile_line(profile, line);
 }
 
 PUBLIC struct anykvm_profile *anykvm_profile_parse(const char *text)
@@ -250,6 +226,8 @@ static void reg_check(int vcpu, const struct state_arch *arch, const struct anyk
 		rule = "the policy requires it to be equal";
 	else if (!reg && !(arch && arch->reg_needless && arch->reg_needless(saved->id, value)))
 		rule = "there is no such register";
+	else if (reg && arch && arch->reg_misfit && arch->reg_misfit(saved->id, value, reg))
+		rule = arch->reg_misfit(saved->id, value, reg);
 	else if (reg && reg->fixed && !reg->writable && memcmp(value, reg->value, known))
 		rule = "it has a fixed value there";
 	else if (reg && reg->fixed && reg->writable && size <= sizeof reg->writable) {
@@ -267,8 +245,12 @@ static void reg_check(int vcpu, const struct state_arch *arch, const struct anyk
 	state_value_print(value, size, saved_text);
 	if (reg && !*possible)
 		state_value_print(reg->value, known, possible);
-	if (reg && size <= 8)
-		anykvm_reg_explain_difference(saved->id, value, reg->value, field, sizeof field);
+	if (reg) {
+		uint8_t there[ANYKVM_REG_SIZE_MAX] = { 0 };
+
+		memcpy(there, reg->value, known);
+		anykvm_reg_explain_difference(saved->id, value, there, field, sizeof field);
+	}
 	snprintf(remedy, sizeof remedy, "ignore %s", name);
 	report_add(report, (struct anykvm_misfit){ .vcpu = vcpu, .name = name, .field = field, .saved = saved_text, .possible = possible, .rule = rule, .remedy = remedy });
 }

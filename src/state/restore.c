@@ -32,7 +32,10 @@ struct vcpu_restore {
 	struct kvm_one_reg *regs;
 	const void **theres;
 	size_t count;
-	uint8_t *values;
+	uint8_t *values; /* of all the state's registers, as the policy makes them */
+	bool *wanted;    /* those that are to have these values in the end */
+	uint64_t told[8]; /* misfits from before the vCPU had registers */
+	size_t told_count;
 };
 
 /* ---- Misfits. ---- */
@@ -77,7 +80,11 @@ static void reg_misfit(struct restore *restore, uint64_t id, const void *saved, 
 
 static void entry_drop(struct vcpu_restore *vcpu, size_t at, const char *rule)
 {
-	reg_misfit(vcpu->restore, vcpu->regs[at].id, (const void *)(uintptr_t)vcpu->regs[at].addr, vcpu->theres[at], rule);
+	void *value = (void *)(uintptr_t)vcpu->regs[at].addr;
+
+	reg_misfit(vcpu->restore, vcpu->regs[at].id, value, vcpu->theres[at], rule);
+	if (vcpu->theres[at])
+		memcpy(value, vcpu->theres[at], anykvm_reg_size(vcpu->regs[at].id)); /* it stays so, and was told once */
 	vcpu->count--;
 	memmove(&vcpu->regs[at], &vcpu->regs[at + 1], (vcpu->count - at) * sizeof *vcpu->regs);
 	memmove(&vcpu->theres[at], &vcpu->theres[at + 1], (vcpu->count - at) * sizeof *vcpu->theres);
@@ -165,9 +172,16 @@ static int there_find(struct vcpu_restore *vcpu)
 	return error ? error : state_regs_get(vcpu->fd, &vcpu->there);
 }
 
-/* Notes a register to be set, unless that is needless or impossible. */
-static void reg_note(struct vcpu_restore *vcpu, const struct anykvm_state_reg *reg, uint8_t *value)
+static void entry_add(struct vcpu_restore *vcpu, uint64_t id, const void *value, const void *there)
 {
+	vcpu->regs[vcpu->count] = (struct kvm_one_reg){ id, (uintptr_t)value };
+	vcpu->theres[vcpu->count++] = there;
+}
+
+/* Notes a register to be set, unless that is needless or impossible. False: it is not to have that value. */
+static bool reg_note(struct vcpu_restore *vcpu, const struct anykvm_state_reg *reg, uint8_t *value)
+{
+	static const uint64_t ones = UINT64_MAX;
 	struct restore *restore = vcpu->restore;
 	size_t size = anykvm_reg_size(reg->id);
 	const void *there = state_unit_find_reg(&vcpu->there, reg->id);
@@ -179,17 +193,21 @@ static void reg_note(struct vcpu_restore *vcpu, const struct anykvm_state_reg *r
 	wanted = policy_apply(restore->policy, name, value, size, there, &unequal);
 	if (unequal)
 		reg_misfit(restore, reg->id, reg->value, there, "the policy requires it to be equal");
+	for (size_t i = 0; i < vcpu->told_count; i++)
+		wanted &= vcpu->told[i] != reg->id;
 	if (!wanted)
-		return;
+		return false;
 	if (!there) {
 		if (!restore->arch->reg_needless(reg->id, value))
 			reg_misfit(restore, reg->id, value, NULL, "there is no such register");
-		return;
+		return false;
 	}
 	if (!memcmp(there, value, size) && restore->arch->reg_phase(reg->id) != STATE_PHASE_LAST)
-		return;
-	vcpu->regs[vcpu->count] = (struct kvm_one_reg){ reg->id, (uintptr_t)value };
-	vcpu->theres[vcpu->count++] = there;
+		return true;
+	if (restore->arch->reg_clearer && restore->arch->reg_clearer(reg->id))
+		entry_add(vcpu, restore->arch->reg_clearer(reg->id), &ones, NULL);
+	entry_add(vcpu, reg->id, value, there);
+	return true;
 }
 
 static void regs_restore(struct vcpu_restore *vcpu, unsigned int phase)
@@ -201,15 +219,42 @@ static void regs_restore(struct vcpu_restore *vcpu, unsigned int phase)
 		size_t room = (anykvm_reg_size(saved->regs[i].id) + 7) & ~(size_t)7;
 
 		if (vcpu->restore->arch->reg_phase(saved->regs[i].id) == phase)
-			reg_note(vcpu, &saved->regs[i], vcpu->values + at);
+			vcpu->wanted[i] = reg_note(vcpu, &saved->regs[i], vcpu->values + at);
 		at += room;
-		if (vcpu->count == MOST)
+		if (vcpu->count >= MOST - 1)
 			set_chunk(vcpu), vcpu->count = 0;
 	}
 	set_chunk(vcpu);
 }
 
+/* Some values are taken and dropped without a word. */
+static int regs_verify(struct vcpu_restore *vcpu)
+{
+	const struct state_unit *saved = vcpu->saved;
+	int error = state_regs_get(vcpu->fd, &vcpu->there);
+
+	for (size_t i = 0, at = 0; i < saved->reg_count && !error; i++) {
+		uint64_t id = saved->regs[i].id;
+		const void *there = vcpu->wanted[i] && vcpu->restore->arch->reg_stays(id) ? state_unit_find_reg(&vcpu->there, id) : NULL;
+
+		if (there && memcmp(there, vcpu->values + at, anykvm_reg_size(id)))
+			reg_misfit(vcpu->restore, id, vcpu->values + at, there, "the value is accepted and not kept");
+		at += (anykvm_reg_size(id) + 7) & ~(size_t)7;
+	}
+	return error;
+}
+
 /* ---- Units. ---- */
+
+static void prepare_tell(void *context, uint64_t id, const char *rule)
+{
+	struct vcpu_restore *vcpu = context;
+	uint8_t there[ANYKVM_REG_SIZE_MAX];
+
+	if (vcpu->told_count < sizeof vcpu->told / sizeof *vcpu->told)
+		vcpu->told[vcpu->told_count++] = id;
+	reg_misfit(vcpu->restore, id, state_unit_find_reg(vcpu->saved, id), anykvm_reg_get(vcpu->fd, id, there) ? NULL : there, rule);
+}
 
 static void parts_restore(struct restore *restore, int fd, const struct state_unit *unit, int phase, int (*set)(int, const struct anykvm_state_part *))
 {
@@ -226,7 +271,7 @@ static void parts_restore(struct restore *restore, int fd, const struct state_un
 	}
 }
 
-static int vcpu_restore(struct restore *restore, int fd, const struct state_unit *saved)
+static int vcpu_restore(struct restore *restore, int vm, int fd, const struct state_unit *saved)
 {
 	struct vcpu_restore vcpu = { .restore = restore, .fd = fd, .saved = saved };
 	size_t total = 0;
@@ -237,7 +282,10 @@ static int vcpu_restore(struct restore *restore, int fd, const struct state_unit
 	vcpu.regs = calloc(MOST, sizeof *vcpu.regs);
 	vcpu.theres = calloc(MOST, sizeof *vcpu.theres);
 	vcpu.values = calloc(1, total + 1);
-	error = vcpu.regs && vcpu.theres && vcpu.values ? 0 : -ENOMEM;
+	vcpu.wanted = calloc(saved->reg_count + 1, sizeof *vcpu.wanted);
+	error = vcpu.regs && vcpu.theres && vcpu.values && vcpu.wanted ? 0 : -ENOMEM;
+	if (!error && restore->arch->vcpu_prepare)
+		error = restore->arch->vcpu_prepare(vm, fd, saved, prepare_tell, &vcpu);
 	if (!error)
 		parts_restore(restore, fd, saved, STATE_PHASE_FIRST, restore->arch->vcpu_part_set);
 	if (!error)
@@ -246,6 +294,9 @@ static int vcpu_restore(struct restore *restore, int fd, const struct state_unit
 		parts_restore(restore, fd, saved, (int)phase, restore->arch->vcpu_part_set);
 		regs_restore(&vcpu, phase);
 	}
+	if (!error && restore->arch->reg_stays)
+		error = regs_verify(&vcpu);
+	free(vcpu.wanted);
 	free(vcpu.regs);
 	free(vcpu.theres);
 	free(vcpu.values);
@@ -261,7 +312,7 @@ static int state_apply(struct restore *restore, const struct anykvm_state *state
 
 	for (size_t i = 0; i < state->vcpu_count && !error; i++) {
 		restore->unit = (int)i;
-		error = vcpu_restore(restore, vcpus[i], &state->vcpus[i]);
+		error = vcpu_restore(restore, vm, vcpus[i], &state->vcpus[i]);
 	}
 	restore->unit = ANYKVM_STATE_VM;
 	if (!error && vm >= 0)
@@ -358,12 +409,25 @@ static int misfits_fail(const struct anykvm_report *report, size_t misfits)
 			  *first->field ? ": " : "", first->field, first->rule);
 }
 
+/* It will be told when the registers are looked at. */
+static void prepare_ignore(void *context, uint64_t id, const char *rule)
+{
+	(void)context, (void)id, (void)rule;
+}
+
 /* All of it or, unless `partly`, nothing. */
 static int apply_or_undo(struct restore *restore, const struct anykvm_state *state, int vm, const int *vcpus, bool partly)
 {
-	struct anykvm_state *wanted = state_wanted(restore->arch, state, restore->policy);
-	struct anykvm_state *before = partly ? NULL : anykvm_state_capture(vm, vcpus, state->vcpu_count);
-	int error = !wanted ? -ENOMEM : !partly && !before ? -errno : 0;
+	struct anykvm_state *wanted = state_wanted(restore->arch, state, restore->policy), *before = NULL;
+	int error = wanted ? 0 : -ENOMEM;
+
+	/* What has no registers yet has no state to go back to either. */
+	for (size_t i = 0; i < state->vcpu_count && !error && !partly && restore->arch->vcpu_prepare; i++)
+		error = restore->arch->vcpu_prepare(vm, vcpus[i], &wanted->vcpus[i], prepare_ignore, NULL);
+	if (!error && !partly) {
+		before = anykvm_state_capture(vm, vcpus, state->vcpu_count);
+		error = before ? 0 : -errno;
+	}
 
 	if (!error)
 		error = state_apply(restore, wanted, vm, vcpus);

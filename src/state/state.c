@@ -15,6 +15,7 @@ static const struct state_arch *const arches[] = {
 #ifdef __x86_64__
 	&state_x86,
 #endif
+	&state_arm64,
 };
 
 const struct state_arch *state_arch_find(uint64_t arch)

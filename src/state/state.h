@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "anykvm/state.h"
 #include "api/api.h"
@@ -85,6 +86,8 @@ struct anykvm_profile {
 const struct profile_reg *profile_reg_find(const struct anykvm_profile *profile, uint64_t id);
 
 /* ---- What only an architecture knows. ---- */
+struct pages;
+
 struct state_arch {
 	uint64_t arch;
 	/* Registers that are state of their own: no views of others, no constants. */
@@ -105,6 +108,15 @@ struct state_arch {
 	/* What a policy changes in a part. */
 	void (*part_policy)(struct anykvm_state_part *part, const struct anykvm_policy *policy);
 	int (*vm_part_set)(int vm, const struct anykvm_state_part *part);
+	/*
+	 * A vCPU that was only made, into one that has the state's registers; misfits are reported through `tell`. NULL: it has them from the start.
+	 * `vm` may be -1. 0 or -errno with a reason.
+	 */
+	int (*vcpu_prepare)(int vm, int vcpu, const struct state_unit *unit, void (*tell)(void *context, uint64_t id, const char *rule), void *context);
+	/* A register that only sets bits: the one that clears them all; 0: `id` is an ordinary register. */
+	uint64_t (*reg_clearer)(uint64_t id);
+	/* Whether a value that was taken must read back as it is: some are dropped without a word. NULL: none are. */
+	bool (*reg_stays)(uint64_t id);
 	/* A VM with vCPUs that could take the state: for rehearsals. 0 or -errno with a reason. */
 	int (*vm_make)(const struct anykvm_state *state, int system, int *vm, int *vcpus);
 	/* A register that the destination has not: whether the state says in it only what another register says, or nothing. */
@@ -113,12 +125,22 @@ struct state_arch {
 	bool (*part_needless)(const struct anykvm_state *state, const char *name);
 	/* Misfits of CPUID and the like against what a KVM supports; `supported` as in struct anykvm_profile. */
 	void (*features_check)(const struct state_unit *unit, int vcpu, const void *supported, const struct anykvm_policy *policy, struct anykvm_report *report);
-	/* Of a profile: what it has beside registers. */
-	int (*profile_take)(int system, int vcpu, struct anykvm_profile *profile);
+	/*
+	 * Of a profile, on a vCPU that nobody needs: the vCPU with all that there is, and what the profile has beside registers; then, what the
+	 * registers take. The lines of that (NULL: there are none).
+	 */
+	int (*profile_begin)(int system, int vm, int vcpu, struct anykvm_profile *profile);
+	void (*profile_refine)(int vm, int vcpu, struct anykvm_profile *profile);
+	void (*profile_print)(FILE *to, const struct anykvm_profile *profile);
+	bool (*profile_line)(struct anykvm_profile *profile, const char *line);
+	/* Why a value does not fit a register of a profile; NULL: it does, as far as the architecture knows. */
+	const char *(*reg_misfit)(uint64_t id, const void *value, const struct profile_reg *there);
 	/* struct elf_prstatus' registers and the FP note: bytes written, 0: none. gdb's shapes. */
 	uint16_t elf_machine;
 	size_t (*elf_prstatus)(const struct state_unit *unit, size_t vcpu, void *note, size_t room);
 	size_t (*elf_fpregs)(const struct state_unit *unit, void *note, size_t room);
+	/* What the vCPU's page tables map, while it has any. */
+	void (*pages_find)(const struct state_unit *unit, struct pages *pages);
 	/* Words of parts for comparing: calls `tell` with a name and a 32-bit value for each. False: bytes are compared. */
 	bool (*part_words)(const struct anykvm_state_part *part, void (*tell)(void *context, const char *name, uint32_t value), void *context);
 };
@@ -127,6 +149,6 @@ struct state_arch {
 enum { STATE_PHASE_FIRST, STATE_PHASE_REGS, STATE_PHASE_TIMERS, STATE_PHASE_LAST, STATE_PHASES };
 
 const struct state_arch *state_arch_find(uint64_t arch);
-extern const struct state_arch state_x86;
+extern const struct state_arch state_x86, state_arm64;
 
 #endif

@@ -12,8 +12,9 @@
 #include <sys/user.h>
 
 #include "anykvm/kvm.h"
-#include "state/state.h"
+#include "state/parts.h"
 #include "state/x86_cpuid.h"
+#include "state/x86_pages.h"
 
 #define MSR_TSC 0x10
 #define MSR_TSC_DEADLINE 0x6e0
@@ -193,13 +194,7 @@ static int cpuid_set(int vcpu, const struct anykvm_state_part *part)
 	return error;
 }
 
-/* A structure that one ioctl gets and another sets; `chip`: its first 32 bits say which of several. */
-static const struct fixed_part {
-	const char *name;
-	uint32_t size, chip;
-	unsigned long get, set;
-	bool vm;
-} fixed_parts[] = {
+static const struct state_ioctls ioctls[] = {
 	{ "lapic", sizeof(struct kvm_lapic_state), 0, KVM_GET_LAPIC, KVM_SET_LAPIC, false },
 	{ "pic0", sizeof(struct kvm_irqchip), KVM_IRQCHIP_PIC_MASTER, KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, true },
 	{ "pic1", sizeof(struct kvm_irqchip), KVM_IRQCHIP_PIC_SLAVE, KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, true },
@@ -207,88 +202,39 @@ static const struct fixed_part {
 	{ "pit2", sizeof(struct kvm_pit_state2), 0, KVM_GET_PIT2, KVM_SET_PIT2, true },
 	{ "clock", sizeof(struct kvm_clock_data), 0, KVM_GET_CLOCK, KVM_SET_CLOCK, true },
 };
-
-/* What a KVM has not, it refuses: that is no part then. */
-static int fixed_get(int fd, struct state_unit *unit, bool vm)
-{
-	union {
-		struct kvm_lapic_state lapic;
-		struct kvm_irqchip irqchip;
-		struct kvm_pit_state2 pit;
-		struct kvm_clock_data clock;
-		uint32_t chip;
-	} value;
-
-	for (size_t i = 0; i < sizeof fixed_parts / sizeof *fixed_parts; i++) {
-		const struct fixed_part *fixed = &fixed_parts[i];
-		struct anykvm_state_part *part;
-
-		if (fixed->vm != vm)
-			continue;
-		memset(&value, 0, sizeof value);
-		value.chip = fixed->chip;
-		if (anykvm_ioctl(fd, fixed->get, &value))
-			continue;
-		part = state_unit_part(unit, fixed->name, fixed->size);
-		if (!part)
-			return -ENOMEM;
-		memcpy(part->bytes, &value, fixed->size);
-	}
-	return 0;
-}
+enum { IOCTLS = sizeof ioctls / sizeof *ioctls };
 
 static int part_again(int fd, struct anykvm_state_part *part)
 {
-	for (size_t i = 0; i < sizeof fixed_parts / sizeof *fixed_parts; i++) {
-		if (strcmp(fixed_parts[i].name, part->name))
-			continue;
-		if (fixed_parts[i].chip)
-			memcpy(part->bytes, &fixed_parts[i].chip, sizeof fixed_parts[i].chip);
-		return anykvm_ioctl(fd, fixed_parts[i].get, part->bytes) ? -errno : 0;
-	}
-	return -EINVAL;
+	return parts_again(fd, part, ioctls, IOCTLS);
 }
 
 static int vcpu_parts_get(int vcpu, struct state_unit *unit)
 {
 	int error = cpuid_get(vcpu, unit);
 
-	return error ? error : fixed_get(vcpu, unit, false);
+	return error ? error : parts_get(vcpu, unit, ioctls, IOCTLS, false);
 }
 
 static int vm_parts_get(int vm, struct state_unit *unit)
 {
-	return fixed_get(vm, unit, true);
-}
-
-static int fixed_set(int fd, const struct anykvm_state_part *part, bool vm)
-{
-	for (size_t i = 0; i < sizeof fixed_parts / sizeof *fixed_parts; i++) {
-		const struct fixed_part *fixed = &fixed_parts[i];
-
-		if (fixed->vm != vm || strcmp(fixed->name, part->name))
-			continue;
-		if (part->size != fixed->size)
-			return state_fail(-EINVAL, "%zu bytes, not %u", part->size, fixed->size), -EINVAL;
-		/* Of the clock only the time itself is taken back: what it was read with is not. */
-		if (fixed->set == KVM_SET_CLOCK) {
-			struct kvm_clock_data clock = { .clock = ((const struct kvm_clock_data *)part->bytes)->clock };
-
-			return anykvm_ioctl(fd, KVM_SET_CLOCK, &clock) ? -errno : 0;
-		}
-		return anykvm_ioctl(fd, fixed->set, part->bytes) ? -errno : 0;
-	}
-	return state_fail(-EINVAL, "no such part is known"), -EINVAL;
+	return parts_get(vm, unit, ioctls, IOCTLS, true);
 }
 
 static int vcpu_part_set(int vcpu, const struct anykvm_state_part *part)
 {
-	return strcmp(part->name, "cpuid") ? fixed_set(vcpu, part, false) : cpuid_set(vcpu, part);
+	return strcmp(part->name, "cpuid") ? parts_set(vcpu, part, ioctls, IOCTLS, false) : cpuid_set(vcpu, part);
 }
 
+/* Of the clock only the time itself is taken back: what it was read with is not. */
 static int vm_part_set(int vm, const struct anykvm_state_part *part)
 {
-	return fixed_set(vm, part, true);
+	struct kvm_clock_data clock = { 0 };
+
+	if (strcmp(part->name, "clock") || part->size != sizeof clock)
+		return parts_set(vm, part, ioctls, IOCTLS, true);
+	clock.clock = ((const struct kvm_clock_data *)part->bytes)->clock;
+	return anykvm_ioctl(vm, KVM_SET_CLOCK, &clock) ? -errno : 0;
 }
 
 static unsigned int part_phase(const char *name)
@@ -333,11 +279,12 @@ static int vm_make(const struct anykvm_state *state, int system, int *vm, int *v
 
 /* ---- Profiles. ---- */
 
-static int profile_take(int system, int vcpu, struct anykvm_profile *profile)
+static int profile_begin(int system, int vm, int vcpu, struct anykvm_profile *profile)
 {
 	struct state_unit unit = { 0 };
 	int error = 0;
 
+	(void)vm;
 	profile->cpuid = x86_cpuid_supported(system);
 	if (!profile->cpuid)
 		return -errno;
@@ -466,7 +413,8 @@ const struct state_arch state_x86 = {
 	.reg_constant = reg_constant, .part_constant = part_constant, .part_again = part_again,
 	.vcpu_parts_get = vcpu_parts_get, .vm_parts_get = vm_parts_get,
 	.vcpu_part_set = vcpu_part_set, .vm_part_set = vm_part_set, .part_phase = part_phase, .part_policy = part_policy,
-	.vm_make = vm_make, .features_check = features_check, .profile_take = profile_take,
-	.elf_machine = EM_X86_64, .elf_prstatus = elf_prstatus, .elf_fpregs = elf_fpregs,
+	.vm_make = vm_make,
+	.features_check = features_check, .profile_begin = profile_begin, .profile_print = x86_cpuid_print, .profile_line = x86_cpuid_line,
+	.pages_find = x86_pages_find, .elf_machine = EM_X86_64, .elf_prstatus = elf_prstatus, .elf_fpregs = elf_fpregs,
 	.part_words = part_words,
 };

@@ -211,3 +211,37 @@ void x86_cpuid_check(const struct kvm_cpuid_entry2 *entries, size_t count, const
 			word_check(features, word_of(has, features->word), there ? word_of(there, features->word) : 0, vcpu, policy, report);
 	}
 }
+
+/* ---- In profiles. ---- */
+
+void x86_cpuid_print(FILE *to, const struct anykvm_profile *profile)
+{
+	const struct kvm_cpuid2 *cpuid = profile->cpuid;
+
+	for (uint32_t i = 0; cpuid && i < cpuid->nent; i++) {
+		const struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
+
+		fprintf(to, "cpuid 0x%x %u %s 0x%x 0x%x 0x%x 0x%x\n", entry->function, entry->index, entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX ? "indexed" : "plain",
+			entry->eax, entry->ebx, entry->ecx, entry->edx);
+	}
+}
+
+bool x86_cpuid_line(struct anykvm_profile *profile, const char *line)
+{
+	struct kvm_cpuid2 *cpuid = profile->cpuid, *grown;
+	struct kvm_cpuid_entry2 entry = { 0 };
+	uint32_t count = cpuid ? cpuid->nent : 0;
+	char word[16];
+
+	if (strncmp(line, "cpuid ", 6) || sscanf(line, "cpuid %x %u %15s %x %x %x %x", &entry.function, &entry.index, word, &entry.eax, &entry.ebx, &entry.ecx, &entry.edx) != 7 || count == 8192)
+		return false;
+	entry.flags = strcmp(word, "indexed") ? 0 : KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+	grown = realloc(cpuid, sizeof *grown + (count + 1) * sizeof entry);
+	if (!grown)
+		return false;
+	grown->nent = count + 1;
+	grown->padding = 0;
+	grown->entries[count] = entry;
+	profile->cpuid = grown;
+	return true;
+}

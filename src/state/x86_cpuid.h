@@ -4,6 +4,8 @@
 #ifndef ANYKVM_STATE_X86_CPUID_H
 #define ANYKVM_STATE_X86_CPUID_H
 
+#include <stdio.h>
+
 #include "anykvm/kvm.h"
 #include "state/state.h"
 
@@ -28,5 +30,9 @@ const char *x86_cpuid_feature(uint32_t leaf, uint32_t subleaf, unsigned int word
 /* Features that the guest has been told of and that are not supported. */
 void x86_cpuid_check(const struct kvm_cpuid_entry2 *entries, size_t count, const struct kvm_cpuid2 *supported, int vcpu, const struct anykvm_policy *policy,
 		     struct anykvm_report *report);
+
+/* The lines of a profile. */
+void x86_cpuid_print(FILE *to, const struct anykvm_profile *profile);
+bool x86_cpuid_line(struct anykvm_profile *profile, const char *line);
 
 #endif

@@ -89,22 +89,47 @@ long registers_get_one(const struct register_ops *ops, void *vcpu, unsigned long
 	return 0;
 }
 
+/* How many bytes of a value are to be read, or -errno. */
+static int value_size(const struct register_ops *ops, void *vcpu, uint64_t id)
+{
+	uint32_t size;
+
+	if (ops->value_size)
+		return ops->value_size(vcpu, id);
+	size = size_of(id);
+	return size ? (int)size : why(-EINVAL, "id: its size bits are none of KVM's");
+}
+
+/* What can be read of a value that ends at a hole. */
+static __attribute__((cold)) void value_cut(const struct register_ops *ops, void *vcpu, const struct kvm_one_reg *reg, uint32_t size)
+{
+	uint8_t value[REGISTER_SIZE_MAX] = { 0 };
+
+	for (uint32_t i = 0; i < size && !user_read(value + i, reg->addr + i, 1); i++)
+		;
+	ops->value_cut(vcpu, reg->id, value);
+}
+
 long registers_set_one(const struct register_ops *ops, void *vcpu, unsigned long arg)
 {
 	uint8_t value[REGISTER_SIZE_MAX];
 	struct kvm_one_reg reg;
 	struct register_entry entry;
 	struct register_batch batch = { .count = 1, .regs = &reg, .entries = &entry };
-	int error = one_read(arg, &reg);
+	int size, error = one_read(arg, &reg);
 
 	if (error)
 		return error;
-	entry = (struct register_entry){ .id = reg.id, .value = value, .size = size_of(reg.id) };
-	if (!entry.size)
-		return refuse(&batch, why(-EINVAL, "id: its size bits are none of KVM's"));
+	size = value_size(ops, vcpu, reg.id);
+	if (size < 0)
+		return refuse(&batch, size);
+	entry = (struct register_entry){ .id = reg.id, .value = value, .size = (uint32_t)size };
 	/* An unreadable value is EFAULT even where there is no such register, as on hardware KVM. */
-	if (user_read(value, reg.addr, entry.size))
+	if (user_read(value, reg.addr, entry.size)) {
+		if (ops->value_cut)
+			value_cut(ops, vcpu, &reg, entry.size);
 		return refuse(&batch, why(-EFAULT, "addr: 0x%llx cannot be read", (unsigned long long)reg.addr));
+	}
 	error = ops->write(vcpu, &batch);
 	return error ? refuse(&batch, error) : 0;
 }
@@ -203,22 +228,22 @@ long registers_get_many(const struct register_ops *ops, void *vcpu, struct regis
 	return refuse(&batch, why(-EFAULT, "addr: 0x%llx cannot be written", (unsigned long long)batch.regs[batch.at].addr));
 }
 
-/* Makes the entries, and says how many bytes their values need; 0: `at` has a size that is none. */
-static size_t entries_make(struct register_batch *batch, struct register_entry *entries)
+/* Makes the entries, and says how many bytes their values need; or -errno, which is about `at`. */
+static long entries_make(const struct register_ops *ops, void *vcpu, struct register_batch *batch, struct register_entry *entries)
 {
 	size_t total = 0;
 
 	for (batch->at = 0; batch->at < batch->count; batch->at++) {
 		uint64_t id = batch->regs[batch->at].id;
-		uint32_t size = size_of(id);
+		int size = value_size(ops, vcpu, id);
 
-		if (!size)
-			return 0;
-		entries[batch->at] = (struct register_entry){ .id = id, .size = size };
-		total += round_up_value(size);
+		if (size < 0)
+			return size;
+		entries[batch->at] = (struct register_entry){ .id = id, .size = (uint32_t)size };
+		total += round_up_value((size_t)size);
 	}
 	batch->entries = entries;
-	return total;
+	return (long)total;
 }
 
 static void entries_place(const struct register_batch *batch, struct register_entry *entries, const uint8_t *values)
@@ -234,7 +259,8 @@ long registers_set_many(const struct register_ops *ops, void *vcpu, struct regis
 	struct register_batch batch = { 0 };
 	struct register_entry *entries;
 	uint8_t *values;
-	size_t before, total;
+	size_t before;
+	long total;
 	int error = many_count(arg, &batch.count);
 
 	if (error || !batch.count)
@@ -243,10 +269,10 @@ long registers_set_many(const struct register_ops *ops, void *vcpu, struct regis
 	if (error)
 		return error;
 	before = batch.count * (sizeof *batch.regs + sizeof *entries);
-	total = entries_make(&batch, (struct register_entry *)(batch.regs + batch.count));
-	if (!total)
-		return refuse(&batch, why(-EINVAL, "id: its size bits are none of KVM's"));
-	values = room_take(room, before + total); /* which keeps what is there */
+	total = entries_make(ops, vcpu, &batch, (struct register_entry *)(batch.regs + batch.count));
+	if (total < 0)
+		return refuse(&batch, (int)total);
+	values = room_take(room, before + (size_t)total); /* which keeps what is there */
 	if (!values)
 		return -ENOMEM;
 	batch.regs = (const struct kvm_one_reg *)values;
@@ -265,12 +291,15 @@ long registers_set_many(const struct register_ops *ops, void *vcpu, struct regis
 long registers_list(const struct register_ops *ops, void *vcpu, struct register_room *room, unsigned long arg)
 {
 	uint64_t n, count, *ids = room_take(room, REGISTER_LIST_MAX * sizeof *ids);
+	int listed = ids ? ops->list(vcpu, ids) : -ENOMEM;
 
-	if (!ids)
-		return -ENOMEM;
-	count = ops->list(vcpu, ids);
+	if (listed < 0)
+		return listed;
+	count = (uint64_t)listed;
 	if (user_read(&n, arg, sizeof n) || user_write(arg, &count, sizeof count))
 		return why(-EFAULT, "argument: 0x%lx cannot be accessed", arg);
+	if (ops->list_n_32)
+		n = (uint32_t)n;
 	if (n < count)
 		return why(-E2BIG, "n: %llu is too few for %llu registers", (unsigned long long)n, (unsigned long long)count);
 	if (user_write(arg + sizeof n, ids, count * sizeof *ids))

@@ -9,6 +9,7 @@
 #ifndef ANYKVM_VM_REGISTERS_H
 #define ANYKVM_VM_REGISTERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,8 +45,17 @@ struct register_ops {
 	int (*read)(void *vcpu, struct register_batch *batch);
 	/* All or nothing. */
 	int (*write)(void *vcpu, struct register_batch *batch);
-	/* The ids of all registers, REGISTER_LIST_MAX at most: how many. */
-	uint32_t (*list)(void *vcpu, uint64_t *ids);
+	/* The ids of all registers, REGISTER_LIST_MAX at most: how many, or -errno. */
+	int (*list)(void *vcpu, uint64_t *ids);
+	/*
+	 * NULL, or for architectures that look at the id of a register to be set before its value: how many bytes of the value count, or -errno.
+	 * `size` of register_entry is that many. Without it all bytes count, and what is wrong with the id is found once the value was read.
+	 */
+	int (*value_size)(void *vcpu, uint64_t id);
+	/* NULL, or KVM_SET_ONE_REG met a hole in the value: what stood in front of it, and zeros behind. The call is refused whatever is made of it. */
+	void (*value_cut)(void *vcpu, uint64_t id, const void *value);
+	/* KVM_GET_REG_LIST has only the low 32 bits of `n` there. */
+	bool list_n_32;
 };
 
 /* Memory for the calls of one vCPU, made when first needed. */

@@ -132,6 +132,9 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t id, const struct object
 void vcpu_release(struct vcpu *vcpu);
 void vcpu_destroy(struct vcpu *vcpu);
 
+/* KVM_SET_SIGNAL_MASK (api.rst 4.9); `arg` is its argument. */
+long vcpu_signal_mask_set(struct vcpu *vcpu, unsigned long arg);
+
 /*
  * The vCPU that this thread is running, or NULL: set around KVM_RUN. A signal handler that interrupts KVM_RUN can call into
  * the same VM again, and must be refused what would wait for the interrupted call.

@@ -3,7 +3,6 @@
  * means. The vCPU's mutex is held for the whole of each call, as in Linux.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -376,23 +375,7 @@ static long do_get_cpuid2(void *cpu, unsigned long arg)
 
 static long do_set_signal_mask(void *self, unsigned long arg)
 {
-	struct vcpu *vcpu = self;
-	struct kvm_signal_mask header;
-	uint64_t mask;
-
-	if (!arg) {
-		vcpu->signal_mask_set = false;
-		return 0;
-	}
-	if (user_read(&header, arg, sizeof(header)))
-		return why(-EFAULT, "argument: %#lx cannot be read", arg);
-	if (header.len != sizeof(mask))
-		return why(-EINVAL, "len: %u is not the %zu bytes of the kernel's sigset_t", header.len, sizeof(mask));
-	if (user_read(&mask, arg + sizeof(header), sizeof(mask)))
-		return why(-EFAULT, "sigset: cannot be read");
-	vcpu->signal_mask = mask & ~(UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1));
-	vcpu->signal_mask_set = true;
-	return 0;
+	return vcpu_signal_mask_set(self, arg);
 }
 
 static long do_get_one_reg(void *self, unsigned long arg)

@@ -212,7 +212,7 @@ static int registers_write(void *vcpu, struct register_batch *batch)
 
 /* ---- The list. ---- */
 
-static uint32_t registers_list_ids(void *vcpu, uint64_t *ids)
+static int registers_list_ids(void *vcpu, uint64_t *ids)
 {
 	struct x86_vcpu *cpu = vcpu;
 	const uint32_t *indices;

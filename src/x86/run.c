@@ -3,6 +3,7 @@
  * instruction does is cpu/'s business. Documentation/virt/kvm/api.rst, 4.10 and 5.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -471,6 +472,24 @@ static enum next triple_fault(struct x86_vcpu *cpu)
 	return exit_to_user(cpu, KVM_EXIT_SHUTDOWN);
 }
 
+/*
+ * What no processor enters: a code segment that is 64-bit (L) and 32-bit (D) at once (APM Vol. 2, 15.5.1, canonicalization and consistency
+ * checks). KVM_SET_SREGS lets it through; all else that those checks refuse it refuses itself.
+ */
+static bool entry_invalid(const struct x86_vcpu *cpu)
+{
+	return cpu->efer & EFER_LMA && cpu->seg[CS].l && cpu->seg[CS].db;
+}
+
+static enum next entry_fail(struct x86_vcpu *cpu)
+{
+	struct kvm_run *run = cpu->vcpu.run;
+
+	run->fail_entry.hardware_entry_failure_reason = UINT32_MAX; /* VMEXIT_INVALID, as KVM keeps it: 32 bits of -1 */
+	run->fail_entry.cpu = (uint32_t)sched_getcpu();
+	return exit_to_user(cpu, KVM_EXIT_FAIL_ENTRY);
+}
+
 static bool window_exit_due(const struct x86_vcpu *cpu)
 {
 	return cpu->vcpu.run->request_interrupt_window && interrupt_window_open(cpu);
@@ -527,6 +546,8 @@ static enum next run_loop(struct x86_vcpu *cpu)
 				kick_wait(&cpu->vcpu.kick, UINT64_MAX);
 			continue;
 		}
+		if (entry_invalid(cpu))
+			return entry_fail(cpu);
 		next = guest_enter(cpu);
 		if (next != NEXT_GO_ON)
 			return next;

@@ -7,25 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/memory_root.h"
 #include "x86/cpu/exec.h"
 #include "x86/ioctl.h"
-
-/* LeakSanitizer does not look for pointers in memory that mmap() gave. */
-#if defined(__has_feature)
-#define SANITIZED __has_feature(address_sanitizer)
-#elif defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-#if SANITIZED
-#include <sanitizer/lsan_interface.h>
-#define root_register(address, size) __lsan_register_root_region(address, size)
-#define root_unregister(address, size) __lsan_unregister_root_region(address, size)
-#else
-#define root_register(address, size) ((void)0)
-#define root_unregister(address, size) ((void)0)
-#endif
 
 #define STAT_FLAGS (KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10)
 
@@ -75,10 +59,10 @@ struct x86_vcpu *x86_vcpu_create(struct x86_vm *vm, uint32_t id, int *fd)
 		*fd = -ENOMEM;
 		return NULL;
 	}
-	root_register(cpu, sizeof(*cpu));
+	memory_root_add(cpu, sizeof(*cpu));
 	*fd = vcpu_init(&cpu->vcpu, &vm->vm, id, &x86_vcpu_ops);
 	if (*fd < 0) {
-		root_unregister(cpu, sizeof(*cpu));
+		memory_root_remove(cpu, sizeof(*cpu));
 		munmap(cpu, sizeof(*cpu));
 		return NULL;
 	}
@@ -104,6 +88,6 @@ void x86_vcpu_destroy(struct x86_vcpu *cpu)
 	x86_plan_free(&cpu->register_plan_one);
 	msrs_destroy(cpu);
 	vcpu_destroy(&cpu->vcpu);
-	root_unregister(cpu, sizeof(*cpu));
+	memory_root_remove(cpu, sizeof(*cpu));
 	munmap(cpu, sizeof(*cpu));
 }

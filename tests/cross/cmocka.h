@@ -20,6 +20,7 @@ struct CMUnitTest {
 static jmp_buf cmocka_failure;
 
 #define fail_msg(...) (printf(__VA_ARGS__), printf("\n[   LINE   ] --- %s:%d\n", __FILE__, __LINE__), longjmp(cmocka_failure, 1))
+#define skip() longjmp(cmocka_failure, 2)
 #define cmocka_assert(holds, text) ((holds) ? (void)0 : (void)fail_msg("%s", text))
 #define assert_true(holds) cmocka_assert((holds) != 0, #holds)
 #define assert_false(holds) cmocka_assert((holds) == 0, "not " #holds)
@@ -35,7 +36,13 @@ static __attribute__((noinline)) int cmocka_one(const struct CMUnitTest *test)
 {
 	void *state = NULL;
 
-	if (setjmp(cmocka_failure)) {
+	switch (setjmp(cmocka_failure)) {
+	case 0:
+		break;
+	case 2:
+		printf("[  SKIPPED ] %s\n", test->name);
+		return 0;
+	default:
 		printf("[  FAILED  ] %s\n", test->name);
 		return 1;
 	}

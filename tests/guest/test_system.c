@@ -542,6 +542,33 @@ static void undefined(void)
 	guest_close(&guest);
 }
 
+/* ---- What no processor enters. ---- */
+
+/* A code segment that is 64-bit and 32-bit at once: KVM_SET_SREGS takes it, no processor does (APM Vol. 2, 15.5.1). */
+static void entry_failure(void)
+{
+	struct kvm_sregs sregs;
+	struct outcome outcome;
+	struct guest guest;
+
+	open64(&guest);
+	outcome = RUN(&guest, 0, "\xff\xc1\xf4"); /* inc %ecx; hlt */
+	check_equal(outcome.exit, KVM_EXIT_HLT);
+	ioctl(guest.vcpu, KVM_GET_SREGS, &sregs);
+	sregs.cs.db = 1;
+	check_equal(ioctl(guest.vcpu, KVM_SET_SREGS, &sregs), 0);
+	for (int again = 0; again < 2; again++) {
+		outcome = guest_continue(&guest);
+		check_equal(outcome.error, 0);
+		check_equal(outcome.exit, KVM_EXIT_FAIL_ENTRY);
+		check_equal(guest.run->fail_entry.hardware_entry_failure_reason, UINT32_MAX);
+	}
+	outcome = RUN(&guest, 0, "\xff\xc1\xf4");
+	check_equal(outcome.exit, KVM_EXIT_HLT);
+	check_equal(outcome.regs.rcx, 1);
+	guest_close(&guest);
+}
+
 int main(void)
 {
 	tour(false);
@@ -557,6 +584,7 @@ int main(void)
 	shadows();
 	priorities();
 	undefined();
+	entry_failure();
 	printf("%u failures\n", failures);
 	return failures ? 1 : 0;
 }

@@ -117,7 +117,7 @@ static a64_fn *decode_to_register(struct a64_decode *decode, struct a64_insn *in
 	return br_authenticated;
 }
 
-a64_fn *decode_branch(struct a64_decode *decode, struct a64_insn *insn)
+a64_fn *a64_decode_branch(struct a64_decode *decode, struct a64_insn *insn)
 {
 	unsigned int wide = bit(insn->word, 31);
 

@@ -23,7 +23,7 @@ static a64_fn *fp_decode(a64_fn *handler, const struct a64_decode *decode)
 
 static a64_fn *sve_decode(struct a64_decode *decode, struct a64_insn *insn)
 {
-	a64_fn *handler = decode->mode & A64_MODE_SVE ? decode_sve(decode, insn) : NULL;
+	a64_fn *handler = decode->mode & A64_MODE_SVE ? a64_decode_sve(decode, insn) : NULL;
 
 	if (handler && decode->mode & A64_MODE_SVE_TRAP) /* comes before FPEN's */
 		return sve_trap;
@@ -36,17 +36,17 @@ static a64_fn *group_decode(struct a64_decode *decode, struct a64_insn *insn)
 	case 0x2:
 		return sve_decode(decode, insn);
 	case 0x8: case 0x9:
-		return decode_immediate(decode, insn);
+		return a64_decode_immediate(decode, insn);
 	case 0xa: case 0xb:
-		return decode_branch(decode, insn);
+		return a64_decode_branch(decode, insn);
 	case 0x4: case 0xc: /* bit 26, V, is 0 */
-		return decode_memory(decode, insn);
+		return a64_decode_memory(decode, insn);
 	case 0x6: case 0xe:
-		return fp_decode(decode_vector_memory(decode, insn), decode);
+		return fp_decode(a64_decode_vector_memory(decode, insn), decode);
 	case 0x5: case 0xd:
-		return decode_register(decode, insn);
+		return a64_decode_register(decode, insn);
 	case 0x7: case 0xf:
-		return fp_decode(decode_vector(decode, insn), decode);
+		return fp_decode(a64_decode_vector(decode, insn), decode);
 	default:
 		return NULL;
 	}

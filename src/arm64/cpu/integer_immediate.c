@@ -216,7 +216,7 @@ static a64_fn *decode_extract(struct a64_insn *insn)
 	return insn->n == insn->m ? EITHER(rotate) : EITHER(extract);
 }
 
-a64_fn *decode_immediate(struct a64_decode *decode, struct a64_insn *insn)
+a64_fn *a64_decode_immediate(struct a64_decode *decode, struct a64_insn *insn)
 {
 	switch (bits(insn->word, 25, 23)) {
 	case 0: case 1: return decode_address(decode, insn);

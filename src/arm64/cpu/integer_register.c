@@ -324,7 +324,7 @@ static a64_fn *decode_three(struct a64_insn *insn)
 	}
 }
 
-a64_fn *decode_register(struct a64_decode *decode, struct a64_insn *insn)
+a64_fn *a64_decode_register(struct a64_decode *decode, struct a64_insn *insn)
 {
 	if (!bit(insn->word, 28)) {
 		if (!bit(insn->word, 24))

@@ -402,7 +402,7 @@ static a64_fn *decode_single(struct a64_decode *decode, struct a64_insn *insn)
 	}
 }
 
-a64_fn *decode_memory(struct a64_decode *decode, struct a64_insn *insn)
+a64_fn *a64_decode_memory(struct a64_decode *decode, struct a64_insn *insn)
 {
 	switch (bits(insn->word, 29, 28)) {
 	case 0:

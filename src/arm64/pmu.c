@@ -1,0 +1,106 @@
+/*
+ * The performance monitors' registers by id: pairs over one word, which the register that sets has in cpu->sys[]; PMCR_EL0, whose N is the VM's.
+ * What counts is the interpreter's business.
+ */
+#include "arm64/ioctl.h"
+
+#define PMCR_KEPT UINT64_C(0xff)
+#define PMCR_LC UINT64_C(0x40) /* RES1 where there is no AArch32 */
+#define PMCR_N_SHIFT 11
+#define CYCLES (UINT64_C(1) << 31)
+
+static enum sysreg word_of(enum sysreg reg)
+{
+	switch ((int)reg) {
+	case SYS_PMCNTENCLR_EL0: return SYS_PMCNTENSET_EL0;
+	case SYS_PMINTENCLR_EL1: return SYS_PMINTENSET_EL1;
+	case SYS_PMOVSCLR_EL0: return SYS_PMOVSSET_EL0;
+	default: return reg;
+	}
+}
+
+/* The counters that there are. */
+static uint64_t counters(const struct arm64_vcpu *cpu)
+{
+	return CYCLES | ((UINT64_C(1) << arm64_vm(cpu)->pmcr_n) - 1);
+}
+
+static void cycles_settle(struct arm64_vcpu *cpu)
+{
+	if (cpu->blocks) /* else it has never run */
+		a64_cycles_update(cpu);
+}
+
+uint64_t arm64_pmu_get(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	switch (arm64_sysregs[reg].rule) {
+	case RULE_PMU_SET:
+	case RULE_PMU_CLR:
+		return cpu->sys[word_of(reg)] & counters(cpu);
+	case RULE_PMU_SWINC:
+		return 0;
+	case RULE_PMU_PMCR:
+		return cpu->sys[reg] | arm64_vm(cpu)->pmcr_n << PMCR_N_SHIFT;
+	default:
+		if (reg == SYS_PMCCNTR_EL0)
+			cycles_settle(cpu);
+		return cpu->sys[reg];
+	}
+}
+
+/* N that no vCPU can have is left out, without a word; so it is once a vCPU has run. */
+static void pmcr_set(struct arm64_vcpu *cpu, uint64_t value)
+{
+	struct arm64_vm *vm = arm64_vm(cpu);
+	uint64_t n = value >> PMCR_N_SHIFT & 31;
+
+	if (n <= ARM64_PMU_COUNTERS && !vm->ran)
+		vm->pmcr_n = n;
+	cpu->sys[SYS_PMCR_EL0] = (value & PMCR_KEPT) | PMCR_LC;
+}
+
+void arm64_pmu_set(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	enum sysreg word = word_of(reg);
+
+	cycles_settle(cpu);
+	switch (arm64_sysregs[reg].rule) {
+	case RULE_PMU_SET:
+		cpu->sys[word] |= value & counters(cpu);
+		break;
+	case RULE_PMU_CLR:
+		cpu->sys[word] &= ~(value & counters(cpu));
+		break;
+	case RULE_PMU_SWINC:
+		break;
+	case RULE_PMU_PMCR:
+		pmcr_set(cpu, value);
+		break;
+	default:
+		cpu->sys[reg] = value;
+		break;
+	}
+}
+
+/* A list that was read has the word twice; what sets and clears the same bits can only mean the word. */
+void arm64_pmu_settle(struct arm64_vcpu *cpu, const struct arm64_reg *regs, const struct register_entry *entries, uint32_t count)
+{
+	static const enum sysreg words[] = { SYS_PMCNTENSET_EL0, SYS_PMINTENSET_EL1, SYS_PMOVSSET_EL0 };
+
+	for (uint32_t i = 0; i < sizeof words / sizeof *words; i++) {
+		const void *set = NULL, *clear = NULL;
+
+		for (uint32_t j = 0; j < count; j++) {
+			enum sysreg reg = (enum sysreg)regs[j].number;
+
+			if (regs[j].class != &arm64_system || word_of(reg) != words[i])
+				continue;
+			if (reg == words[i])
+				set = entries[j].value;
+			else
+				clear = entries[j].value;
+		}
+		if (set && clear && value64(set) == value64(clear))
+			cpu->sys[words[i]] = value64(set) & counters(cpu);
+	}
+}

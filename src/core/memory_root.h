@@ -1,0 +1,24 @@
+/*
+ * LeakSanitizer does not look for pointers in memory that mmap() gave, unless it is told of it. Nothing without a sanitizer.
+ */
+#ifndef ANYKVM_CORE_MEMORY_ROOT_H
+#define ANYKVM_CORE_MEMORY_ROOT_H
+
+#if defined(__has_feature)
+#define MEMORY_ROOTS __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define MEMORY_ROOTS 1
+#else
+#define MEMORY_ROOTS 0
+#endif
+
+#if MEMORY_ROOTS
+#include <sanitizer/lsan_interface.h>
+#define memory_root_add(address, size) __lsan_register_root_region(address, size)
+#define memory_root_remove(address, size) __lsan_unregister_root_region(address, size)
+#else
+#define memory_root_add(address, size) ((void)0)
+#define memory_root_remove(address, size) ((void)0)
+#endif
+
+#endif
