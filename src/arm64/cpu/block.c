@@ -108,7 +108,7 @@ static void cache_clear(struct arm64_vcpu *cpu)
 
 static struct a64_block **cache_bucket(struct a64_blocks *cache, uint64_t pc, uint32_t mode)
 {
-	return &cache->bucket[(pc >> 2 ^ pc >> 12 ^ mode) % BUCKETS];
+	return &cache->bucket[(pc >> 2 ^ pc >> 14 ^ mode) % BUCKETS];
 }
 
 static struct a64_block **cache_recent(struct a64_blocks *cache, uint64_t pc)

@@ -7,8 +7,8 @@
 #include "arm64/cpu/block.h"
 
 #define BLOCK_INSNS 60 /* at most: also bounds the stack where the compiler does not make tail calls */
-#define BUCKETS 4096
-#define RECENT 1024
+#define BUCKETS 16384
+#define RECENT 4096
 #define ARENA_SIZE (UINT64_C(16) << 20)
 
 struct a64_blocks {

@@ -510,53 +510,55 @@ static bool hidden(const struct arm64_vcpu *cpu, enum sysreg reg)
 	}
 }
 
-static bool storage_row(const struct arm64_vcpu *cpu, unsigned int encoding, struct row *row)
+static struct row storage_row(enum sysreg reg)
 {
-	for (unsigned int i = 0; i < SYSREG_COUNT; i++) {
-		enum sysreg reg = (enum sysreg)i;
+	unsigned int encoding = storage[reg].encoding;
+	struct row row = { .encoding = (uint16_t)encoding, .reg = (uint16_t)reg, .flags = DATA };
 
-		if (storage[i].encoding != encoding)
-			continue;
-		*row = (struct row){ .encoding = (uint16_t)encoding, .reg = (uint16_t)i, .flags = DATA };
-		switch (storage[i].rule) {
-		case ID:
-			row->flags = READ_ONLY;
-			row->read = id_read;
-			break;
-		case INVARIANT: case MPIDR: case CLIDR:
-			row->flags |= READ_ONLY;
-			break;
-		case SVE:
-			row->flags |= NEEDS_SVE;
-			break;
-		case PTRAUTH:
-			row->flags |= NEEDS_PTRAUTH;
-			break;
-		case PMU:
-			row->flags |= NEEDS_PMU | USER;
-			row->allow = storage[i].encoding >> 11 == 7 && (encoding >> 3 & 15) < 12 ? event_allow : pmu_allow;
-			break;
-		}
-		if (reg == SYS_TPIDR_EL0)
-			row->flags |= USER;
-		if (reg == SYS_TPIDRRO_EL0)
-			row->flags |= USER_READ;
-		row->flags |= consequences(reg);
-		return (encoding >> 11 & 7) < 4 && !hidden(cpu, reg);
+	switch (storage[reg].rule) {
+	case ID:
+		row.flags = READ_ONLY;
+		row.read = id_read;
+		break;
+	case INVARIANT: case MPIDR: case CLIDR:
+		row.flags |= READ_ONLY;
+		break;
+	case SVE:
+		row.flags |= NEEDS_SVE;
+		break;
+	case PTRAUTH:
+		row.flags |= NEEDS_PTRAUTH;
+		break;
+	case PMU:
+		row.flags |= NEEDS_PMU | USER;
+		row.allow = encoding >> 11 == 7 && (encoding >> 3 & 15) < 12 ? event_allow : pmu_allow;
+		break;
 	}
+	if (reg == SYS_TPIDR_EL0)
+		row.flags |= USER;
+	if (reg == SYS_TPIDRRO_EL0)
+		row.flags |= USER_READ;
+	row.flags |= consequences(reg);
+	return row;
+}
+
+/* Which row: of `special`, or of the list that begins behind it. False: there is no such register at EL1. */
+enum { SPECIAL_COUNT = sizeof special / sizeof *special };
+
+static bool row_find(unsigned int encoding, unsigned int *number)
+{
+	for (*number = 0; *number < SPECIAL_COUNT; ++*number)
+		if (special[*number].encoding == encoding)
+			return true;
+	for (; *number < SPECIAL_COUNT + SYSREG_COUNT; ++*number)
+		if (storage[*number - SPECIAL_COUNT].encoding == encoding)
+			return (encoding >> 11 & 7) < 4;
 	return false;
 }
 
-/* By encoding; false: there is no such register. */
-static bool row_find(const struct arm64_vcpu *cpu, unsigned int encoding, struct row *row)
+static struct row row_get(unsigned int number)
 {
-	for (unsigned int i = 0; i < sizeof special / sizeof *special; i++) {
-		if (special[i].encoding == encoding) {
-			*row = special[i];
-			return true;
-		}
-	}
-	return storage_row(cpu, encoding, row);
+	return number < SPECIAL_COUNT ? special[number] : storage_row((enum sysreg)(number - SPECIAL_COUNT));
 }
 
 /* ---- Handlers. ---- */
@@ -576,7 +578,8 @@ static bool access_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, co
 
 	if ((row->flags & READ_ONLY && write) || (row->flags & WRITE_ONLY && !write) ||
 	    (row->flags & NEEDS_PMU && !arm64_has(cpu, KVM_ARM_VCPU_PMU_V3)) || (row->flags & NEEDS_SVE && !arm64_has(cpu, KVM_ARM_VCPU_SVE)) ||
-	    (row->flags & NEEDS_PTRAUTH && !arm64_has(cpu, KVM_ARM_VCPU_PTRAUTH_ADDRESS)) || (!cpu->el && !(row->flags & user))) {
+	    (row->flags & NEEDS_PTRAUTH && !arm64_has(cpu, KVM_ARM_VCPU_PTRAUTH_ADDRESS)) || (row->flags & DATA && hidden(cpu, (enum sysreg)row->reg)) ||
+	    (!cpu->el && !(row->flags & user))) {
 		if (!cpu->el && !write && id_space_trapped(cpu, row->encoding))
 			a64_system_trap(cpu, insn);
 		else
@@ -598,40 +601,25 @@ static bool access_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, co
 	return true;
 }
 
-static bool mrs_value(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t *value)
+/* `imm` is the row's number. */
+static __attribute__((noinline)) bool mrs_done(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	struct row row;
+	struct row row = row_get((unsigned int)insn->imm);
 
-	if (!row_find(cpu, system_encoding(insn->word), &row)) {
-		a64_undefined(cpu, insn);
-		return false;
-	}
 	if (!access_check(cpu, insn, &row, false))
 		return false;
-	*value = row.read ? row.read(cpu, (enum sysreg)row.reg) : cpu->sys[row.reg];
+	cpu->x[insn->d] = row.read ? row.read(cpu, (enum sysreg)row.reg) : cpu->sys[row.reg];
 	return true;
 }
 
-static void mrs(struct arm64_vcpu *cpu, const struct a64_insn *insn)
-{
-	uint64_t value;
-
-	if (!mrs_value(cpu, insn, &value))
-		return;
-	cpu->x[insn->d] = value;
-	a64_done(cpu, insn, ARM64_STOP_NONE);
-}
+HANDLER_IF(mrs, mrs_done(cpu, insn))
 
 /* Ends its block always: rare enough. */
 static void msr(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
+	struct row row = row_get((unsigned int)insn->imm);
 	uint64_t value = cpu->x[insn->d];
-	struct row row;
 
-	if (!row_find(cpu, system_encoding(insn->word), &row)) {
-		a64_undefined(cpu, insn);
-		return;
-	}
 	if (!access_check(cpu, insn, &row, true))
 		return;
 	if (row.flags & TRANSLATION && cpu->sys[row.reg] != value)
@@ -658,15 +646,16 @@ static void msr_plain(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	a64_next(cpu, insn);
 }
 
-static void mrs_sp_el0(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+/* `imm` is PLACE_*. */
+static void mrs_place(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	cpu->x[insn->d] = cpu->x[X_SP_EL0];
+	cpu->x[insn->d] = place_read(cpu, (enum sysreg)insn->imm);
 	a64_next(cpu, insn);
 }
 
-static void msr_sp_el0(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+static void msr_place(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	cpu->x[X_SP_EL0] = cpu->x[insn->d];
+	place_write(cpu, (enum sysreg)insn->imm, cpu->x[insn->d]);
 	a64_next(cpu, insn);
 }
 
@@ -697,41 +686,46 @@ static void msr_daif(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 		a64_next(cpu, insn);
 }
 
-/* The pointer of the current thread, the interrupt mask, and what an exception's handler saves. */
+/* The thread's pointer, flags, the interrupt mask; at EL1 what an exception's handler saves, and storage without a say in anything. */
 static a64_fn *decode_frequent(const struct a64_decode *decode, struct a64_insn *insn, bool read)
 {
+	struct row row = row_get((unsigned int)insn->imm);
 	bool el1 = decode->mode & A64_MODE_EL1;
 
-	switch (system_encoding(insn->word)) {
-	case AT(3, 3, 13, 0, 2):
-		insn->imm = SYS_TPIDR_EL0;
-		return read ? mrs_plain : msr_plain;
+	switch (row.encoding) {
 	case AT(3, 3, 4, 2, 0):
 		return read ? mrs_nzcv : msr_nzcv;
-	case AT(3, 0, 13, 0, 4):
-		insn->imm = SYS_TPIDR_EL1;
-		return el1 ? read ? mrs_plain : msr_plain : NULL;
-	case AT(3, 0, 4, 1, 0):
-		return el1 ? read ? mrs_sp_el0 : msr_sp_el0 : NULL;
 	case AT(3, 3, 4, 2, 1):
-		return el1 ? read ? mrs_daif : msr_daif : NULL;
-	case AT(3, 3, 13, 0, 3):
-		insn->imm = SYS_TPIDRRO_EL0;
-		return read ? mrs_plain : NULL;
-	default:
+		return !el1 ? NULL : read ? mrs_daif : msr_daif;
+	case AT(3, 0, 4, 1, 0): case AT(3, 0, 4, 0, 0): case AT(3, 0, 4, 0, 1):
+		if (!el1)
+			return NULL;
+		insn->imm = row.reg;
+		return read ? mrs_place : msr_place;
+	case AT(3, 0, 2, 0, 3): case AT(3, 0, 10, 2, 2): case AT(3, 0, 10, 2, 3): /* hidden, maybe */
 		return NULL;
 	}
+	if ((row.flags & ~(USER | (read ? READ_ONLY : 0))) != DATA || !(el1 || row.flags & (read ? USER_READ : USER_WRITE)))
+		return NULL;
+	insn->imm = row.reg;
+	return read ? mrs_plain : msr_plain;
 }
 
 a64_fn *decode_system_register(struct a64_decode *decode, struct a64_insn *insn)
 {
 	bool read = bit(insn->word, 21);
+	unsigned int number;
 	a64_fn *handler;
 
 	insn->d = read ? reg_write(bits(insn->word, 4, 0)) : reg_read(bits(insn->word, 4, 0));
+	if (!row_find(system_encoding(insn->word), &number))
+		return NULL;
+	insn->imm = number;
 	handler = decode_frequent(decode, insn, read);
 	if (handler)
 		return handler;
+	if (read)
+		return mrs;
 	decode->ends = true;
-	return read ? mrs : msr;
+	return msr;
 }
