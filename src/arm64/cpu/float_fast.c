@@ -1,6 +1,7 @@
 /*
- * The scalar instructions that programs of floating point consist of, on the host's own unit where that gives the very bits and flags (fp_host.h): arithmetic,
- * comparison, and conversion of singles and doubles. A handler that finds anything else goes on as the one it stands for, which insn->imm holds.
+ * The scalar instructions that programs of floating point consist of, on the host's own unit where that gives the very bits and flags
+ * (fp_host.h): arithmetic, comparison, and conversion of singles and doubles. A handler that finds anything else goes on as the one it
+ * stands for, which insn->imm holds.
  */
 #include "arm64/cpu/fp_host.h"
 #include "arm64/cpu/vector.h"

@@ -1,6 +1,6 @@
 /*
- * Advanced SIMD floating point: two operands and more, element by element (also by element, pairwise, and as scalars), products of halves into singles, and
- * complex numbers.
+ * Advanced SIMD floating point: two operands and more, element by element (also "by element", pairwise, and as scalars), products of halves
+ * into singles, and complex numbers.
  */
 #include "arm64/cpu/fp_host.h"
 #include "arm64/cpu/vector.h"
