@@ -1,7 +1,7 @@
 /*
- * vector_diff: compares the interpreter's scalar floating-point and Advanced SIMD instructions, loads and stores of their registers included, with another
- * machine's: an aarch64 processor, or `qemu-aarch64 -cpu max`, that runs vector_worker. Random instructions find random registers; V registers (of
- * 32 bytes, so that what a write clears is seen), X registers, SP, NZCV, FPSR and memory must end the same.
+ * vector_diff: compares the interpreter's scalar floating-point and Advanced SIMD instructions, loads and stores of their registers included,
+ * with another machine's: an aarch64 processor, or `qemu-aarch64 -cpu max`, that runs vector_worker. Random instructions find random registers;
+ * V registers (of 32 bytes, so that what a write clears is seen), X registers, SP, NZCV, FPSR and memory must end the same.
  *
  * Usage: vector_diff [--count N] [--seed N] [--class NAME] [--case N] WORKER...
  * WORKER is the command that runs vector_worker: its path, behind an emulator's name and arguments if need be.

@@ -1,7 +1,7 @@
 /*
- * vector_worker: executes the instructions of a batch on the machine it runs on, an aarch64 (or `qemu-aarch64`), each between code that loads all
- * registers and code that stores them. An instruction stands in a slot of its own, which X30 points to; undefined ones and faults end in a signal, whose
- * handler goes on with the storing code.
+ * vector_worker: executes the instructions of a batch on the machine it runs on, an aarch64 (or `qemu-aarch64`), each between code that loads
+ * all registers and code that stores them. An instruction stands in a slot of its own, which X30 points to; undefined ones and faults
+ * end in a signal, whose handler goes on with the storing code.
  *
  * Usage: vector_worker BATCH COMMAND REPLY: descriptors of the shared batch and of two pipes.
  */

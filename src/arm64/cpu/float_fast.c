@@ -1,6 +1,7 @@
 /*
- * The scalar instructions that programs of floating point consist of, on the host's own unit where that gives the very bits and flags (fp_host.h): arithmetic,
- * comparison, and conversion of singles and doubles. A handler that finds anything else goes on as the one it stands for, which insn->imm holds.
+ * The scalar instructions that programs of floating point consist of, on the host's own unit where that gives the very bits and flags
+ * (fp_host.h): arithmetic, comparison, and conversion of singles and doubles. A handler that finds anything else goes on as the one it
+ * stands for, which insn->imm holds.
  */
 #include "arm64/cpu/fp_host.h"
 #include "arm64/cpu/vector.h"
@@ -43,6 +44,55 @@ COMPUTE_HANDLERS(fmul, HOST_MUL)
 COMPUTE_HANDLERS(fdiv, HOST_DIV)
 COMPUTE_HANDLERS(fadd, HOST_ADD)
 COMPUTE_HANDLERS(fsub, HOST_SUB)
+
+/* FMADD, FMSUB, FNMADD, FNMSUB: o1 and o0 say what is negated. */
+TEMPLATE void multiply_add(struct arm64_vcpu *cpu, const struct a64_insn *insn, unsigned int size)
+{
+	uint32_t word = insn->word;
+	const struct fp_env env = fp_begin(cpu);
+	uint64_t addend = operand(cpu, bits(word, 14, 10), size) ^ (uint64_t)bit(word, 21) << (size - 1);
+	uint64_t a = operand(cpu, rn(word), size) ^ (uint64_t)(bit(word, 21) ^ bit(word, 15)) << (size - 1), result;
+
+	if (unlikely(!host_muladd(&env, size, addend, a, operand(cpu, rm(word), size), &result))) {
+		slow(cpu, insn);
+		return;
+	}
+	v_set_scalar(cpu, rd(word), result);
+	a64_next(cpu, insn);
+}
+
+static void multiply_add_single(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	multiply_add(cpu, insn, 32);
+}
+
+static void multiply_add_double(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	multiply_add(cpu, insn, 64);
+}
+
+TEMPLATE void square_root(struct arm64_vcpu *cpu, const struct a64_insn *insn, unsigned int size)
+{
+	const struct fp_env env = fp_begin(cpu);
+	uint64_t result;
+
+	if (unlikely(!host_sqrt(&env, size, operand(cpu, rn(insn->word), size), &result))) {
+		slow(cpu, insn);
+		return;
+	}
+	v_set_scalar(cpu, rd(insn->word), result);
+	a64_next(cpu, insn);
+}
+
+static void fsqrt_single(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	square_root(cpu, insn, 32);
+}
+
+static void fsqrt_double(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	square_root(cpu, insn, 64);
+}
 
 /* ---- Comparison: no flags come of it. ---- */
 
@@ -139,6 +189,10 @@ static const struct {
 	{ 0xffe0fc00, 0x1e602800, fadd_double },
 	{ 0xffe0fc00, 0x1e203800, fsub_single },
 	{ 0xffe0fc00, 0x1e603800, fsub_double },
+	{ 0xffc00000, 0x1f000000, multiply_add_single },
+	{ 0xffc00000, 0x1f400000, multiply_add_double },
+	{ 0xfffffc00, 0x1e21c000, fsqrt_single },
+	{ 0xfffffc00, 0x1e61c000, fsqrt_double },
 	{ 0xffe0fc07, 0x1e202000, compare_single },
 	{ 0xffe0fc07, 0x1e602000, compare_double },
 	{ 0x7ffffc00, 0x1e620000, scvtf_double },

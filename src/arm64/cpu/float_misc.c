@@ -67,9 +67,13 @@ TEMPLATE void float_unary(struct arm64_vcpu *cpu, uint32_t word, float_unary_op 
 		(void)env; \
 		return expression; \
 	} \
-	static void name##_vector(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	STEP void name##_step(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
 	{ \
 		float_unary(cpu, insn->word, op_##name); \
+	} \
+	static void name##_vector(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		name##_step(cpu, insn); \
 		a64_next(cpu, insn); \
 	}
 FLOAT_UNARY_OPS(FLOAT_UNARY_HANDLER)
@@ -142,7 +146,7 @@ static void fcvtl(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 }
 
 /* FCVTN, FCVTXN: the way back, into the lower or (Q) the upper part. */
-static void convert_narrow(struct arm64_vcpu *cpu, uint32_t word, bool odd)
+STEP void convert_narrow(struct arm64_vcpu *cpu, uint32_t word, bool odd)
 {
 	unsigned int esize = bit(word, 22) ? 32 : 16, count = is_scalar(word) ? 1 : 64 / esize;
 	union v128 d = v_get(cpu, rd(word)), n = v_get(cpu, rn(word)), value = { .d = { 0, 0 } };
@@ -197,7 +201,7 @@ static uint64_t float_reduce(struct fp_env *env, unsigned int size, const union 
 }
 
 /* U: singles; else halves. */
-static void float_across(struct arm64_vcpu *cpu, uint32_t word, float_reduce_op *op)
+STEP void float_across(struct arm64_vcpu *cpu, uint32_t word, float_reduce_op *op)
 {
 	unsigned int esize = bit(word, 29) ? 32 : 16;
 	union v128 n = v_get(cpu, rn(word));
@@ -235,7 +239,7 @@ const struct vector_row float_across_rows[] = {
 
 /* ---- Fixed point: immh:immb is twice the element size minus the fraction bits; U: unsigned. ---- */
 
-static void fixed_point(struct arm64_vcpu *cpu, uint32_t word, bool to_fixed)
+STEP void fixed_point(struct arm64_vcpu *cpu, uint32_t word, bool to_fixed)
 {
 	unsigned int esize = 8u << (31 - __builtin_clz(bits(word, 22, 19))), fraction = 2 * esize - bits(word, 22, 16);
 	union v128 d = { .d = { 0, 0 } }, n = v_get(cpu, rn(word));

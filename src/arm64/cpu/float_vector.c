@@ -1,6 +1,6 @@
 /*
- * Advanced SIMD floating point: two operands and more, element by element (also by element, pairwise, and as scalars), products of halves into singles, and
- * complex numbers.
+ * Advanced SIMD floating point: two operands and more, element by element (also "by element", pairwise, and as scalars), products of halves
+ * into singles, and complex numbers.
  */
 #include "arm64/cpu/fp_host.h"
 #include "arm64/cpu/vector.h"
@@ -138,9 +138,13 @@ TEMPLATE void float_pair(struct arm64_vcpu *cpu, uint32_t word, float_op *op)
 		(void)d; \
 		return expression; \
 	} \
-	static void name##_vector(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	STEP void name##_step(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
 	{ \
 		elements(cpu, insn->word, op_##name); \
+	} \
+	static void name##_vector(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		name##_step(cpu, insn); \
 		a64_next(cpu, insn); \
 	}
 FLOAT_OPS(FLOAT_HANDLER)

@@ -13,10 +13,12 @@ static uint64_t zero_sum(const struct fp_env *env, unsigned int size)
 }
 
 /*
- * The sum of two numbers at least one of which is finite and not zero; fractions are 127 bits with the leading one in bit 126 (or 0), exponents those of
- * bit 126. Bits beyond the 128th can be folded into the last: where any are lost, the operands are so far apart that at most one leading bit cancels.
+ * (a + b) * 2^scale, of two numbers at least one of which is not zero; fractions are 127 bits with the leading one in bit 126 (or 0), exponents those
+ * of bit 126. Bits beyond the 128th can be folded into the last: where any are lost, the operands are so far apart that at most one
+ * leading bit cancels.
  */
-static uint64_t sum_round(struct fp_env *env, unsigned int size, bool sign_a, int exponent_a, uint128 a, bool sign_b, int exponent_b, uint128 b, int scale)
+static uint64_t sum_round(struct fp_env *env, unsigned int size, bool sign_a, int exponent_a, uint128 a, bool sign_b, int exponent_b, uint128 b,
+			  int scale)
 {
 	bool sign = sign_a;
 	int exponent = exponent_a;
@@ -182,7 +184,8 @@ static bool infinity_times_zero(const struct fp_number *a, const struct fp_numbe
 }
 
 /* (addend + a * b) * 2^scale, none of them a NaN and no infinity times zero. */
-static uint64_t fused(struct fp_env *env, unsigned int size, const struct fp_number *addend, const struct fp_number *a, const struct fp_number *b, int scale)
+static uint64_t fused(struct fp_env *env, unsigned int size, const struct fp_number *addend, const struct fp_number *a, const struct fp_number *b,
+		      int scale)
 {
 	bool sign = a->sign != b->sign;
 	bool infinite = a->kind == FP_INFINITY || b->kind == FP_INFINITY;

@@ -40,7 +40,7 @@ uint64_t fp_convert(struct fp_env *env, unsigned int from, unsigned int to, uint
 }
 
 /*
- * The magnitude of a finite number times 2^scale, rounded to an integer; UINT128_MAX when it is 2^64 or more. *inexact: it was not one.
+ * The magnitude of a finite number times 2^scale, rounded to an integer; all ones when it is 2^64 or more. *inexact: it was not one.
  */
 static uint128 round_to_integer(const struct fp_number *n, int scale, enum fp_rounding rounding, bool *inexact)
 {
@@ -101,7 +101,8 @@ uint64_t fp_round_int_n(struct fp_env *env, unsigned int size, uint64_t a, enum 
 	return from_integer(env, size, n.sign, (uint64_t)magnitude);
 }
 
-uint64_t fp_to_fixed(struct fp_env *env, unsigned int size, uint64_t a, unsigned int width, unsigned int fraction, bool is_unsigned, enum fp_rounding rounding)
+uint64_t fp_to_fixed(struct fp_env *env, unsigned int size, uint64_t a, unsigned int width, unsigned int fraction, bool is_unsigned,
+		     enum fp_rounding rounding)
 {
 	struct fp_number n;
 	uint128 magnitude, limit;
@@ -132,7 +133,8 @@ uint64_t fp_to_fixed(struct fp_env *env, unsigned int size, uint64_t a, unsigned
 	return value & (UINT64_MAX >> (64 - width));
 }
 
-uint64_t fp_from_fixed(struct fp_env *env, unsigned int size, uint64_t value, unsigned int width, unsigned int fraction, bool is_unsigned, enum fp_rounding rounding)
+uint64_t fp_from_fixed(struct fp_env *env, unsigned int size, uint64_t value, unsigned int width, unsigned int fraction, bool is_unsigned,
+		       enum fp_rounding rounding)
 {
 	int64_t extended = (int64_t)(value << (64 - width)) >> (64 - width);
 	bool sign = !is_unsigned && extended < 0;

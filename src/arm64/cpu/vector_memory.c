@@ -198,26 +198,69 @@ static const struct multiple {
 	uint8_t registers, elements;
 } multiples[16] = { [0] = { 4, 4 }, [2] = { 4, 1 }, [4] = { 3, 3 }, [6] = { 3, 1 }, [7] = { 1, 1 }, [8] = { 2, 2 }, [10] = { 2, 1 } };
 
-/* Byte `i` of the memory is this byte of register *reg. */
-static unsigned int multiple_place(const struct multiple *multiple, unsigned int ebytes, unsigned int bytes, unsigned int i, unsigned int *reg)
+static unsigned int multiple_ebytes(uint32_t word)
 {
-	unsigned int element = i / ebytes;
+	return 1u << bits(word, 11, 10);
+}
 
-	if (multiple->elements == 1) {
-		*reg = i / bytes;
-		return i % bytes;
+/* Between registers and the structures that interleave their elements. */
+TEMPLATE void structures_split(union v128 *registers, const uint8_t *memory, unsigned int elements, unsigned int bytes, unsigned int ebytes)
+{
+	for (unsigned int i = 0; i < bytes; i += ebytes)
+		for (unsigned int j = 0; j < elements; j++, memory += ebytes)
+			memcpy(&registers[j].b[i], memory, ebytes);
+}
+
+TEMPLATE void structures_join(uint8_t *memory, const union v128 *registers, unsigned int elements, unsigned int bytes, unsigned int ebytes)
+{
+	for (unsigned int i = 0; i < bytes; i += ebytes)
+		for (unsigned int j = 0; j < elements; j++, memory += ebytes)
+			memcpy(memory, &registers[j].b[i], ebytes);
+}
+
+/* LD1's registers, and ST1's, stand one behind the other. */
+static void multiple_split(uint32_t word, union v128 *registers, const uint8_t *memory)
+{
+	const struct multiple *multiple = &multiples[bits(word, 15, 12)];
+	unsigned int bytes = v_bytes(word), elements = multiple->elements;
+
+	if (elements == 1) {
+		for (unsigned int i = 0; i < multiple->registers; i++)
+			memcpy(&registers[i], memory + i * bytes, bytes);
+		return;
 	}
-	*reg = element % multiple->elements;
-	return element / multiple->elements * ebytes + i % ebytes;
+	switch (multiple_ebytes(word)) {
+	case 1: structures_split(registers, memory, elements, bytes, 1); break;
+	case 2: structures_split(registers, memory, elements, bytes, 2); break;
+	case 4: structures_split(registers, memory, elements, bytes, 4); break;
+	default: structures_split(registers, memory, elements, bytes, 8); break;
+	}
+}
+
+static void multiple_join(uint32_t word, uint8_t *memory, const union v128 *registers)
+{
+	const struct multiple *multiple = &multiples[bits(word, 15, 12)];
+	unsigned int bytes = v_bytes(word), elements = multiple->elements;
+
+	if (elements == 1) {
+		for (unsigned int i = 0; i < multiple->registers; i++)
+			memcpy(memory + i * bytes, &registers[i], bytes);
+		return;
+	}
+	switch (multiple_ebytes(word)) {
+	case 1: structures_join(memory, registers, elements, bytes, 1); break;
+	case 2: structures_join(memory, registers, elements, bytes, 2); break;
+	case 4: structures_join(memory, registers, elements, bytes, 4); break;
+	default: structures_join(memory, registers, elements, bytes, 8); break;
+	}
 }
 
 STEP bool load_multiple_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
-	const struct multiple *multiple = &multiples[bits(word, 15, 12)];
-	unsigned int bytes = v_bytes(word), total = bytes * multiple->registers, ebytes = 1u << bits(word, 11, 10);
-	unsigned int step = access_step(cpu, ebytes, bytes), reg;
-	union v128 values[4] = { { .d = { 0, 0 } } };
+	unsigned int registers = multiples[bits(word, 15, 12)].registers, bytes = v_bytes(word), total = bytes * registers;
+	unsigned int step = access_step(cpu, multiple_ebytes(word), 8);
+	union v128 values[4];
 	uint8_t memory[64];
 
 	if (!base_valid(cpu, insn))
@@ -225,13 +268,9 @@ STEP bool load_multiple_step(struct arm64_vcpu *cpu, const struct a64_insn *insn
 	for (unsigned int i = 0; i < total; i += step)
 		if (!a64_read(cpu, insn, cpu->x[insn->n] + i, memory + i, step, 0))
 			return false;
-	for (unsigned int i = 0; i < total; i++) {
-		unsigned int place = multiple_place(multiple, ebytes, bytes, i, &reg);
-
-		values[reg].b[place] = memory[i];
-	}
-	for (reg = 0; reg < multiple->registers; reg++)
-		v_set(cpu, (rd(word) + reg) % 32, values[reg], bytes);
+	multiple_split(word, values, memory);
+	for (unsigned int i = 0; i < registers; i++)
+		v_set(cpu, (rd(word) + i) % 32, values[i], bytes);
 	structure_post_index(cpu, insn, total);
 	return true;
 }
@@ -245,18 +284,16 @@ static void load_multiple(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 STEP bool store_multiple_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
-	const struct multiple *multiple = &multiples[bits(word, 15, 12)];
-	unsigned int bytes = v_bytes(word), total = bytes * multiple->registers, ebytes = 1u << bits(word, 11, 10);
-	unsigned int step = access_step(cpu, ebytes, bytes), reg;
+	unsigned int registers = multiples[bits(word, 15, 12)].registers, total = v_bytes(word) * registers;
+	unsigned int step = access_step(cpu, multiple_ebytes(word), 8);
+	union v128 values[4];
 	uint8_t memory[64];
 
 	if (!base_valid(cpu, insn))
 		return false;
-	for (unsigned int i = 0; i < total; i++) {
-		unsigned int place = multiple_place(multiple, ebytes, bytes, i, &reg);
-
-		memory[i] = cpu->z[(rd(word) + reg) % 32].b[place];
-	}
+	for (unsigned int i = 0; i < registers; i++)
+		values[i] = v_get(cpu, (rd(word) + i) % 32);
+	multiple_join(word, memory, values);
 	for (unsigned int i = 0; i < total; i += step)
 		if (!a64_write(cpu, insn, cpu->x[insn->n] + i, memory + i, step, 0))
 			return false;
