@@ -2,7 +2,8 @@
  * What the files sve*.c share. An encoding is a row: a pattern, the handler, and what the handler needs to know beyond the instruction's
  * own fields (mostly the function of one element). Each file exports its rows; decode_sve() finds the row and leaves it in insn->imm.
  *
- * Element functions take elements zero-extended to 64 bits and may return more bits than an element has: storing one drops them. `esize` is its width in bits.
+ * Element functions take elements zero-extended to 64 bits and may return more bits than an element has: storing one drops them. `esize` is its
+ * width in bits.
  */
 #ifndef ANYKVM_ARM64_CPU_SVE_H
 #define ANYKVM_ARM64_CPU_SVE_H
@@ -22,7 +23,7 @@ typedef uint64_t sve_fp_binary(struct fp_env *env, unsigned int size, uint64_t a
 typedef uint64_t sve_fp_ternary(struct fp_env *env, unsigned int size, uint64_t addend, uint64_t a, uint64_t b);
 typedef bool sve_fp_test(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b);
 
-/* Which elements sizes an encoding has, as its field says. Nothing given: all. */
+/* The element sizes that an encoding has, as its size field says. Nothing given: all. */
 enum {
 	SVE_B = 1 << 0, SVE_H = 1 << 1, SVE_S = 1 << 2, SVE_D = 1 << 3,
 	SVE_HSD = SVE_H | SVE_S | SVE_D,

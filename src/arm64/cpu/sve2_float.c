@@ -1,5 +1,6 @@
 /*
- * SVE2's floating-point instructions: pairs, conversions to and from odd elements, FLOGB, multiply-add of halves into singles; and products of matrices.
+ * SVE2's floating-point instructions: pairs, conversions to and from odd elements, FLOGB, multiply-add of halves into singles; and products of
+ * matrices.
  */
 #include "arm64/cpu/sve.h"
 

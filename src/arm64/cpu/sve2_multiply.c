@@ -1,6 +1,6 @@
 /*
- * SVE2's multiplications: high halves, polynomials, multiply-add long, by an element, of complex numbers, dot products (SDOT and UDOT are SVE's), matrices
- * of bytes.
+ * SVE2's multiplications: high halves, polynomials, multiply-add long, by an element, of complex numbers, dot products (SDOT and UDOT are SVE's),
+ * matrices of bytes.
  */
 #include "arm64/cpu/sve2_widen.h"
 

@@ -1,5 +1,6 @@
 /*
- * SVE's integer compares: of vectors with vectors, wide elements and immediates; and of general registers (WHILE, CTERM). Results are predicates and flags.
+ * SVE's integer compares: of vectors with vectors, wide elements and immediates; and of general registers (WHILE, CTERM). Results are predicates and
+ * flags.
  */
 #include "arm64/cpu/sve.h"
 
@@ -109,7 +110,7 @@ static void while_done(struct arm64_vcpu *cpu, const struct a64_insn *insn, unsi
 }
 
 /*
- * WHILELT and its like count up from Xn, for elements from the first on; WHILEGT and its like (bit 10 clear) count down, for elements from the last on.
+ * WHILELT and its like count up from Xn, for elements from the first on; WHILEGT and its like (bit 10 clear) count down, for elements from the last.
  * Bit 12: 64-bit registers, bit 11: unsigned, bit 4: the limit in Xm is included (if it is the last number there is, counting goes on for ever), but
  * for WHILEHS and WHILEGE, where bit 4 clear means that.
  */
