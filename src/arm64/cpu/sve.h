@@ -2,7 +2,8 @@
  * What the files sve*.c share. An encoding is a row: a pattern, the handler, and what the handler needs to know beyond the instruction's
  * own fields (mostly the function of one element). Each file exports its rows; a64_decode_sve() finds the row and leaves it in insn->imm.
  *
- * Element functions take elements zero-extended to 64 bits and may return more bits than an element has: storing one drops them. `esize` is its width in bits.
+ * Element functions take elements zero-extended to 64 bits and may return more bits than an element has: storing one drops them. `esize` is its
+ * width in bits.
  */
 #ifndef ANYKVM_ARM64_CPU_SVE_H
 #define ANYKVM_ARM64_CPU_SVE_H
@@ -22,7 +23,7 @@ typedef uint64_t sve_fp_binary(struct fp_env *env, unsigned int size, uint64_t a
 typedef uint64_t sve_fp_ternary(struct fp_env *env, unsigned int size, uint64_t addend, uint64_t a, uint64_t b);
 typedef bool sve_fp_test(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b);
 
-/* Which elements sizes an encoding has, as its field says. Nothing given: all. */
+/* The element sizes that an encoding has, as its size field says. Nothing given: all. */
 enum {
 	SVE_B = 1 << 0, SVE_H = 1 << 1, SVE_S = 1 << 2, SVE_D = 1 << 3,
 	SVE_HSD = SVE_H | SVE_S | SVE_D,
@@ -212,23 +213,60 @@ static inline void sve_set_active(union arm64_p *p, unsigned int byte, bool acti
 	p->b[byte / 8] = (uint8_t)((p->b[byte / 8] & ~(1u << byte % 8)) | (unsigned int)active << byte % 8);
 }
 
+/* The first bits of elements in a predicate's 64 bits. */
+static inline uint64_t sve_element_bits(unsigned int bytes)
+{
+	return UINT64_MAX / ((1u << bytes) - 1);
+}
+
+/* The predicate's 64 bits for bytes 64 * i ... of the vector, as far as there are such. */
+static inline uint64_t sve_predicate_bits(const struct arm64_vcpu *cpu, const union arm64_p *p, unsigned int i)
+{
+	return cpu->vl >= 64 * i + 64 ? p->d[i] : p->d[i] & ((UINT64_C(1) << (cpu->vl - 64 * i)) - 1);
+}
+
 /* The index of the last active element, or -1. */
 static inline int sve_last_active(const struct arm64_vcpu *cpu, const union arm64_p *p, unsigned int bytes)
 {
-	int index = (int)(cpu->vl / bytes) - 1;
+	for (unsigned int i = (cpu->vl + 63) / 64; i-- > 0;) {
+		uint64_t active = sve_predicate_bits(cpu, p, i) & sve_element_bits(bytes);
 
-	while (index >= 0 && !sve_active(p, (unsigned int)index * bytes))
-		index--;
-	return index;
+		if (active)
+			return (int)((64 * i + 63 - (unsigned int)__builtin_clzll(active)) / bytes);
+	}
+	return -1;
+}
+
+/* How many bytes of the vector there are before the first inactive element. */
+static inline unsigned int sve_leading_active(const struct arm64_vcpu *cpu, const union arm64_p *p, unsigned int bytes)
+{
+	for (unsigned int i = 0; 64 * i < cpu->vl; i++) {
+		uint64_t inactive = ~sve_predicate_bits(cpu, p, i) & sve_element_bits(bytes);
+
+		if (inactive) /* perhaps beyond the vector */
+			return 64 * i + (unsigned int)__builtin_ctzll(inactive);
+	}
+	return cpu->vl;
 }
 
 static inline unsigned int sve_count_active(const struct arm64_vcpu *cpu, const union arm64_p *mask, const union arm64_p *p, unsigned int bytes)
 {
 	unsigned int count = 0;
 
-	for (unsigned int at = 0; at < cpu->vl; at += bytes)
-		count += sve_active(mask, at) && sve_active(p, at);
+	for (unsigned int i = 0; 64 * i < cpu->vl; i++)
+		count += (unsigned int)__builtin_popcountll(sve_predicate_bits(cpu, p, i) & mask->d[i] & sve_element_bits(bytes));
 	return count;
+}
+
+/* Elements from byte `from` of the vector up to byte `to`, and no others, are made active. */
+static inline void sve_predicate_fill(const struct arm64_vcpu *cpu, union arm64_p *p, unsigned int from, unsigned int to, unsigned int bytes)
+{
+	for (unsigned int i = 0; 64 * i < cpu->vl; i++) {
+		uint64_t below = to >= 64 * i + 64 ? UINT64_MAX : to <= 64 * i ? 0 : (UINT64_C(1) << (to - 64 * i)) - 1;
+		uint64_t before = from >= 64 * i + 64 ? UINT64_MAX : from <= 64 * i ? 0 : (UINT64_C(1) << (from - 64 * i)) - 1;
+
+		p->d[i] = below & ~before & sve_element_bits(bytes);
+	}
 }
 
 /* PredTest(): N: the first active element is true; Z: none is; C: the last one is not; V is clear. */

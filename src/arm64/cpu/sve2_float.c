@@ -1,5 +1,6 @@
 /*
- * SVE2's floating-point instructions: pairs, conversions to and from odd elements, FLOGB, multiply-add of halves into singles.
+ * SVE2's floating-point instructions: pairs, conversions to and from odd elements, FLOGB, multiply-add of halves into singles; and products of
+ * matrices.
  */
 #include "arm64/cpu/sve.h"
 
@@ -153,6 +154,32 @@ static void fmlal(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	a64_next(cpu, insn);
 }
 
+/* ---- FMMLA (FEAT_F32MM, FEAT_F64MM): of each four elements a 2 x 2 matrix times another, transposed; every step rounds. ---- */
+
+static void fmmla(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	const union arm64_z zn = *sve_zn(cpu, insn), zm = *sve_zm(cpu, insn);
+	union arm64_z *zda = sve_zd(cpu, insn);
+	unsigned int bytes = sve_bytes(insn), size = 8 * bytes, whole = cpu->vl / (4 * bytes) * 4;
+	struct fp_env env = fp_begin(cpu);
+
+	if (cpu->vl < 4 * bytes) {
+		a64_undefined(cpu, insn);
+		return;
+	}
+	for (unsigned int i = 0; i < whole; i++) {
+		unsigned int row = i - i % 4 + i % 4 / 2 * 2, column = i - i % 4 + i % 2 * 2;
+		uint64_t one = fp_mul(&env, size, sve_get(&zn, row, bytes), sve_get(&zm, column, bytes));
+		uint64_t other = fp_mul(&env, size, sve_get(&zn, row + 1, bytes), sve_get(&zm, column + 1, bytes));
+
+		sve_put(zda, i, bytes, fp_add(&env, size, sve_get(zda, i, bytes), fp_add(&env, size, one, other)));
+	}
+	for (unsigned int i = whole; i < cpu->vl / bytes; i++)
+		sve_put(zda, i, bytes, 0);
+	fp_end(cpu, &env);
+	a64_next(cpu, insn);
+}
+
 /* ---- The encodings. ---- */
 
 const struct sve_row sve2_float_rows[] = {
@@ -175,5 +202,7 @@ const struct sve_row sve2_float_rows[] = {
 	/* FMLALB, FMLALT, FMLSLB, FMLSLT: vectors, by an element. */
 	{ 0xffe0d800, 0x64a08000, fmlal },
 	{ 0xffe0d000, 0x64a04000, fmlal, .arg = true },
+	/* FMMLA. */
+	{ 0xffa0fc00, 0x64a0e400, fmmla },
 	{ 0 },
 };

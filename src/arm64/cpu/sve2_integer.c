@@ -12,7 +12,7 @@ static __int128 shifted(__int128 a, int64_t count, bool rounds, unsigned int esi
 	if (count >= (int64_t)esize) /* nothing is left of it, or it is too large */
 		return a == 0 ? 0 : a > 0 ? (__int128)1 << esize : -((__int128)1 << esize);
 	if (count >= 0)
-		return a << count;
+		return a * ((__int128)1 << count);
 	if (count < -(int64_t)esize)
 		count = -(int64_t)esize - 1;
 	if (rounds)

@@ -1,6 +1,6 @@
 /*
- * SVE2's multiplications: high halves, polynomials, multiply-add long, by an element, of complex numbers, dot products (SDOT and UDOT are SVE's), matrices
- * of bytes.
+ * SVE2's multiplications: high halves, polynomials, multiply-add long, by an element, of complex numbers, dot products (SDOT and UDOT are SVE's),
+ * matrices of bytes.
  */
 #include "arm64/cpu/sve2_widen.h"
 
@@ -57,6 +57,24 @@ static uint64_t sqdmlal(uint64_t addend, uint64_t a, uint64_t b, unsigned int es
 static uint64_t sqdmlsl(uint64_t addend, uint64_t a, uint64_t b, unsigned int esize)
 {
 	return sve_sqsub(addend, sqdmull(a, b, esize), esize);
+}
+
+/* PMULLB, PMULLT (bit 10) of doublewords (FEAT_SVE_PMULL128). */
+static void pmull_doublewords(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	const union arm64_z *zn = sve_zn(cpu, insn), *zm = sve_zm(cpu, insn);
+	union arm64_z *zd = sve_zd(cpu, insn);
+
+	for (unsigned int i = 0; i < cpu->vl / 8u; i += 2) {
+		unsigned __int128 n = zn->d[i + bit(insn->word, 10)], product = 0;
+		uint64_t m = zm->d[i + bit(insn->word, 10)];
+
+		for (unsigned int k = 0; k < 64; k++)
+			product ^= m >> k & 1 ? n << k : 0;
+		zd->d[i] = (uint64_t)product;
+		zd->d[i + 1] = (uint64_t)(product >> 64);
+	}
+	a64_next(cpu, insn);
 }
 
 /* ---- By an element of Zm, of each 128 bits its own. ---- */
@@ -240,6 +258,7 @@ const struct sve_row sve2_multiply_rows[] = {
 	{ 0xff20fc00, 0x45006400, sve2_widen, { .binary = sqdmull }, SVE_HSD, WIDEN_SIGNED | WIDEN_TOP },
 	{ 0xff20fc00, 0x45006800, sve2_widen, { .binary = pmul }, SVE_H | SVE_D },
 	{ 0xff20fc00, 0x45006c00, sve2_widen, { .binary = pmul }, SVE_H | SVE_D, WIDEN_TOP },
+	{ 0xffe0f800, 0x45006800, pmull_doublewords },
 	{ 0xff20fc00, 0x45007000, sve2_widen, { .binary = sve_mul }, SVE_HSD, WIDEN_SIGNED },
 	{ 0xff20fc00, 0x45007400, sve2_widen, { .binary = sve_mul }, SVE_HSD, WIDEN_SIGNED | WIDEN_TOP },
 	{ 0xff20fc00, 0x45007800, sve2_widen, { .binary = sve_mul }, SVE_HSD },

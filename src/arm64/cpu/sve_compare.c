@@ -1,5 +1,6 @@
 /*
- * SVE's integer compares: of vectors with vectors, wide elements and immediates; and of general registers (WHILE, CTERM). Results are predicates and flags.
+ * SVE's integer compares: of vectors with vectors, wide elements and immediates; and of general registers (WHILE, CTERM). Results are predicates and
+ * flags.
  */
 #include "arm64/cpu/sve.h"
 
@@ -97,46 +98,46 @@ static void compare(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 
 /* ---- General registers. ---- */
 
-static void while_done(struct arm64_vcpu *cpu, const struct a64_insn *insn, const union arm64_p *result)
+/* Elements from `from` up to `to` are true. */
+static void while_done(struct arm64_vcpu *cpu, const struct a64_insn *insn, unsigned int from, unsigned int to)
 {
-	sve_flags_set(cpu, NULL, result, sve_bytes(insn));
-	memcpy(sve_pd(cpu, insn), result, cpu->vl / 8);
+	unsigned int bytes = sve_bytes(insn);
+	union arm64_p *pd = sve_pd(cpu, insn);
+
+	sve_predicate_fill(cpu, pd, from * bytes, to * bytes, bytes);
+	sve_flags_set(cpu, NULL, pd, bytes);
 	a64_next(cpu, insn);
 }
 
 /*
- * WHILELT and its like count up from Xn, for elements from the first on; WHILEGT and its like (bit 10 clear) count down, for elements from the last on.
- * Bit 12: 64-bit registers, bit 11: unsigned, bit 4: the other condition, which is LE for LT, HI for HS.
+ * WHILELT and its like count up from Xn, for elements from the first on; WHILEGT and its like (bit 10 clear) count down, for elements from the last.
+ * Bit 12: 64-bit registers, bit 11: unsigned, bit 4: the limit in Xm is included (if it is the last number there is, counting goes on for ever), but
+ * for WHILEHS and WHILEGE, where bit 4 clear means that.
  */
 static void while_counting(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	static sve_test *const tests[2][2][2] = { { { ge, gt }, { hs, hi } }, { { lt, le }, { lo, ls } } };
-	unsigned int rsize = bit(insn->word, 12) ? 64 : 32, bytes = sve_bytes(insn), elements = cpu->vl / bytes;
-	bool up = bit(insn->word, 10), go = true;
-	sve_test *test = tests[up][bit(insn->word, 11)][bit(insn->word, 4)];
-	uint64_t count = cpu->x[bits(insn->word, 9, 5)] & sve_mask(rsize), limit = cpu->x[bits(insn->word, 20, 16)] & sve_mask(rsize);
-	union arm64_p result = { .d = { 0 } };
+	unsigned int rsize = bit(insn->word, 12) ? 64 : 32, elements = cpu->vl / sve_bytes(insn), count;
+	bool up = bit(insn->word, 10), is_unsigned = bit(insn->word, 11), included = bit(insn->word, 4) == up;
+	uint64_t n = cpu->x[bits(insn->word, 9, 5)], m = cpu->x[bits(insn->word, 20, 16)], last = is_unsigned ? 0 : UINT64_C(1) << (rsize - 1);
+	__int128 from = is_unsigned ? (__int128)(n & sve_mask(rsize)) : sve_signed(n, rsize);
+	__int128 limit = is_unsigned ? (__int128)(m & sve_mask(rsize)) : sve_signed(m, rsize);
+	__int128 distance = (up ? limit - from : from - limit) + included;
 
-	for (unsigned int i = 0; i < elements && go; i++) {
-		go = test(count, limit, rsize);
-		sve_set_active(&result, (up ? i : elements - 1 - i) * bytes, go);
-		count = (up ? count + 1 : count - 1) & sve_mask(rsize);
-	}
-	while_done(cpu, insn, &result);
+	if (distance > 0 && included && !((up ? m + 1 - last : m - last) & sve_mask(rsize)))
+		distance = elements;
+	count = distance <= 0 ? 0 : distance > elements ? elements : (unsigned int)distance;
+	while_done(cpu, insn, up ? 0 : elements - count, up ? count : elements);
 }
 
 /* WHILEWR, WHILERW (bit 4): as many elements as lie between two addresses; all if the second is (WR: not above) the first. */
 static void while_pointer(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint64_t n = cpu->x[bits(insn->word, 9, 5)], m = cpu->x[bits(insn->word, 20, 16)];
-	unsigned int bytes = sve_bytes(insn);
-	uint64_t distance = m > n ? m - n : n - m;
+	unsigned int bytes = sve_bytes(insn), elements = cpu->vl / bytes;
+	uint64_t distance = (m > n ? m - n : n - m) / bytes;
 	bool all = n == m || (n > m && !bit(insn->word, 4));
-	union arm64_p result = { .d = { 0 } };
 
-	for (unsigned int i = 0; i < cpu->vl / bytes && (all || i < distance / bytes); i++)
-		sve_set_active(&result, i * bytes, true);
-	while_done(cpu, insn, &result);
+	while_done(cpu, insn, 0, all || distance > elements ? elements : (unsigned int)distance);
 }
 
 /* CTERMEQ, CTERMNE (bit 4): N: the loop ends; else V is the inverse of C. */

@@ -52,14 +52,11 @@ static const struct extension extensions[16] = {
 	{ 1, 8, true }, { 1, 4, true }, { 1, 2, true }, { 8, 8, false },
 };
 
-/* Reads elements from the first on as long as they are active, at once: as they are in memory. Returns how many; -1: the instruction does not go on. */
+/* Reads elements, from the first on as long as they are active, at once. Returns how many; -1: the instruction does not go on. */
 static int read_run(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int bytes, union arm64_z *to)
 {
-	const union arm64_p *pg = sve_pg(cpu, insn);
-	unsigned int length = 0;
+	unsigned int length = sve_leading_active(cpu, sve_pg(cpu, insn), bytes);
 
-	while (length < cpu->vl && sve_active(pg, length))
-		length += bytes;
 	if (!length || cpu->mode & A64_MODE_ALIGN)
 		return 0;
 	return a64_read(cpu, insn, address, to, length, 0) ? (int)(length / bytes) : -1;

@@ -154,7 +154,7 @@ static void make_index(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	a64_next(cpu, insn);
 }
 
-/* What an element of MOVPRFX and SEL is, is not what it means: whole vectors are copied. */
+/* MOVPRFX is an instruction like any other: the one it prefixes finds its destination copied. */
 static void movprfx(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	sve_copy(cpu, sve_zd(cpu, insn), sve_zn(cpu, insn));

@@ -11,16 +11,17 @@ void sve_flags_set(struct arm64_vcpu *cpu, const union arm64_p *mask, const unio
 {
 	bool found = false, first = false, any = false, last = false;
 
-	for (unsigned int at = 0; at < cpu->vl; at += bytes) {
-		bool is_true = sve_active(result, at);
+	for (unsigned int i = 0; 64 * i < cpu->vl; i++) {
+		static const union arm64_p all = { .d = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX } };
+		uint64_t in = sve_predicate_bits(cpu, mask ? mask : &all, i) & sve_element_bits(bytes), yes = in & result->d[i];
 
-		if (mask && !sve_active(mask, at))
+		if (!in)
 			continue;
 		if (!found)
-			first = is_true;
+			first = yes & (in & -in);
 		found = true;
-		any |= is_true;
-		last = is_true;
+		any |= yes != 0;
+		last = yes >> (63 - __builtin_clzll(in)) & 1;
 	}
 	cpu->flag_n = (uint64_t)first << 63;
 	cpu->flag_z = any;
@@ -106,13 +107,11 @@ unsigned int sve_pattern_count(unsigned int pattern, unsigned int elements)
 static void ptrue(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	unsigned int bytes = sve_bytes(insn), count = sve_pattern_count(bits(insn->word, 9, 5), cpu->vl / bytes);
-	union arm64_p result = { .d = { 0 } };
+	union arm64_p *pd = sve_pd(cpu, insn);
 
-	for (unsigned int i = 0; i < count; i++)
-		sve_set_active(&result, i * bytes, true);
+	sve_predicate_fill(cpu, pd, 0, count * bytes, bytes);
 	if (bit(insn->word, 16))
-		sve_flags_set(cpu, &result, &result, bytes);
-	memcpy(sve_pd(cpu, insn), &result, cpu->vl / 8);
+		sve_flags_set(cpu, pd, pd, bytes);
 	a64_next(cpu, insn);
 }
 

@@ -7,11 +7,8 @@
 /* Writes elements from the first on as long as they are active, at once. Returns how many; -1: the instruction does not go on. */
 static int write_run(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int bytes)
 {
-	const union arm64_p *pg = sve_pg(cpu, insn);
-	unsigned int length = 0;
+	unsigned int length = sve_leading_active(cpu, sve_pg(cpu, insn), bytes);
 
-	while (length < cpu->vl && sve_active(pg, length))
-		length += bytes;
 	if (!length || cpu->mode & A64_MODE_ALIGN)
 		return 0;
 	return a64_write(cpu, insn, address, sve_zd(cpu, insn), length, 0) ? (int)(length / bytes) : -1;
