@@ -103,6 +103,7 @@ void arm64_sysregs_reset(struct arm64_vcpu *cpu, bool first);
 
 /* ---- Performance monitors (pmu.c). ---- */
 #define ARM64_PMU_COUNTERS 6
+#define ARM64_PMCR UINT64_C(0x40) /* after a reset: LC, which is RES1 where there is no AArch32 */
 uint64_t arm64_pmu_get(struct arm64_vcpu *cpu, enum sysreg reg);
 void arm64_pmu_set(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value);
 /* Registers of a pair that were set together to one value: the word is that. */

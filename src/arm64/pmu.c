@@ -5,7 +5,6 @@
 #include "arm64/ioctl.h"
 
 #define PMCR_KEPT UINT64_C(0xff)
-#define PMCR_LC UINT64_C(0x40) /* RES1 where there is no AArch32 */
 #define PMCR_N_SHIFT 11
 #define CYCLES (UINT64_C(1) << 31)
 
@@ -56,7 +55,7 @@ static void pmcr_set(struct arm64_vcpu *cpu, uint64_t value)
 
 	if (n <= ARM64_PMU_COUNTERS && !vm->ran)
 		vm->pmcr_n = n;
-	cpu->sys[SYS_PMCR_EL0] = (value & PMCR_KEPT) | PMCR_LC;
+	cpu->sys[SYS_PMCR_EL0] = (value & PMCR_KEPT) | ARM64_PMCR;
 }
 
 void arm64_pmu_set(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)

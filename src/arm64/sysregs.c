@@ -154,7 +154,7 @@ void arm64_sysregs_reset(struct arm64_vcpu *cpu, bool first)
 			cpu->sys[i] = arm64_sysregs[i].reset;
 	}
 	cpu->sys[SYS_MIDR_EL1] = ARM64_MIDR;
-	arm64_pmu_set(cpu, SYS_PMCR_EL0, UINT64_MAX << 32);
+	cpu->sys[SYS_PMCR_EL0] = ARM64_PMCR;
 	if (!first)
 		return;
 	cpu->sys[SYS_MPIDR_EL1] = arm64_mpidr(cpu->vcpu.id);
