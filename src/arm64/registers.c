@@ -129,9 +129,9 @@ static void value_cut(void *vcpu, uint64_t id, const void *value)
 {
 	struct arm64_reg reg;
 
-	if (find(vcpu, id, true, &reg) || reg.class != &arm64_sve || !reg.number)
-		return;
-	arm64_sve.set(vcpu, &reg, value);
+	if (!find(vcpu, id, true, &reg) && reg.class == &arm64_sve && reg.number)
+		arm64_sve.set(vcpu, &reg, value);
+	why_clear(); /* what the call is refused for is the hole */
 }
 
 /* ---- The list. ---- */
