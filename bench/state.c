@@ -1,7 +1,6 @@
 /*
- * What it costs to capture and to restore vCPUs: state soft|kvm. One, 16 and 64 of them, one after the other and each on a thread of its own;
- * beside it one call a register. And a gibibyte of memory
- * into a state file, beside cp of as many bytes. Uses the library.
+ * What it costs to capture and to restore vCPUs: state soft|kvm. One, 16, 64 and 256 of them, one after the other and each on a thread of its
+ * own; beside it one call a register. And a gibibyte of memory into a state file, beside cp of as many bytes. Uses the library.
  */
 #include "bench.h"
 
@@ -17,7 +16,7 @@
 #include <anykvm/kvm.h>
 #include <anykvm/state.h>
 
-enum { MOST = 64, REGISTERS_MOST = 1024 };
+enum { MOST = 256, REGISTERS_MOST = 1024 };
 
 static struct {
 	int system, vm, vcpus[MOST];
@@ -158,7 +157,7 @@ static void memory_save(void)
 		bench_fail("cp");
 	copied = bench_now() - begin;
 	begin = bench_now();
-	check(anykvm_state_write(kvm.states[0], fd), "write");
+	check(anykvm_state_write(kvm.states[0], fd, NULL), "write");
 	saved = bench_now() - begin;
 	printf("state.gib_saved_ms %.1f\nstate.gib_copied_ms %.1f\n", saved / 1e6, copied / 1e6);
 	snprintf(command, sizeof command, "%s.copy", plain);
@@ -170,7 +169,7 @@ static void memory_save(void)
 
 int main(int argc, char **argv)
 {
-	static const size_t counts[] = { 1, 16, MOST };
+	static const size_t counts[] = { 1, 16, 64, MOST };
 	enum anykvm_accel accel = argc > 1 && !strcmp(argv[1], "kvm") ? ANYKVM_ACCEL_KVM : ANYKVM_ACCEL_SOFT;
 
 	vcpus_make(accel);

@@ -193,7 +193,7 @@ static void leave(enum anykvm_accel accel, const char *path)
 	state = anykvm_state_capture(vm.vm, &vm.vcpu, 1);
 	check(state ? 0 : -1, "capture");
 	check(anykvm_state_memory_add(state, &piece), "memory");
-	check(anykvm_state_save(state, path), "save");
+	check(anykvm_state_save(state, path, NULL), "save");
 	printf(" captured in mid-loop\n");
 	anykvm_state_free(state);
 	vm_close(&vm);
@@ -204,7 +204,7 @@ static int arrive(enum anykvm_accel accel, const char *path)
 {
 	/* Some KVMs cannot hide from a guest what the processor has. This guest does not ask. */
 	struct anykvm_policy *policy = anykvm_policy_parse("ignore cpuid.*\n");
-	struct anykvm_state *state = anykvm_state_load(path), *again;
+	struct anykvm_state *state = anykvm_state_load(path, NULL), *again;
 	struct anykvm_report *report = anykvm_report_new();
 	const struct anykvm_state_memory *memory;
 	uint64_t walk, walked, sum, summed;

@@ -184,15 +184,24 @@ int anykvm_state_diff(const struct anykvm_state *a, const struct anykvm_state *b
 
 /* ---- Files: ELF core files, which gdb and readelf open; anykvm-state(5). ---- */
 
+/** How a file is written or read; NULL stands for all zeroes. */
+struct anykvm_state_io {
+	/** 0: an ELF file; otherwise it is packed by zstd at this level (1 ... 19, or less than 0 for speed). Reading finds out by itself. */
+	int zstd_level;
+	/** NULL, or called as memory is written or read: how many bytes of how many. */
+	void (*progress)(void *context, uint64_t done, uint64_t total);
+	void *context;
+};
+
 /**
  * Writes the state, with its memory. Needs no seeking: `fd` can be a pipe. In a regular file pages of zeroes become holes.
  */
-int anykvm_state_write(const struct anykvm_state *state, int fd);
+int anykvm_state_write(const struct anykvm_state *state, int fd, const struct anykvm_state_io *io);
 /** Reads one; anykvm_refusal() says what is wrong with the file, and where. NULL with errno. */
-struct anykvm_state *anykvm_state_read(int fd);
+struct anykvm_state *anykvm_state_read(int fd, const struct anykvm_state_io *io);
 /** The same into and from a file by its name; a file is whole or not there: it is written under another name, synced and renamed. */
-int anykvm_state_save(const struct anykvm_state *state, const char *path);
-struct anykvm_state *anykvm_state_load(const char *path);
+int anykvm_state_save(const struct anykvm_state *state, const char *path, const struct anykvm_state_io *io);
+struct anykvm_state *anykvm_state_load(const char *path, const struct anykvm_state_io *io);
 
 #ifdef __cplusplus
 }

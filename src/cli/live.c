@@ -295,12 +295,14 @@ int command_list_main(int argc, char **argv)
 struct save_arguments {
 	pid_t pid;
 	const char *file;
+	int zstd_level;
 	bool verbose;
 };
 
 static const struct argp_option save_options[] = {
 	{ "pid", 'p', "PID", 0, "The process with the VM", 0 },
 	{ "verbose", 'v', NULL, 0, "Say how long the VM stood still", 0 },
+	{ "zstd", 'z', "LEVEL", OPTION_ARG_OPTIONAL, "Pack the file", 0 },
 	{ 0 },
 };
 
@@ -316,6 +318,10 @@ static error_t save_parse(int key, char *value, struct argp_state *state)
 		return 0;
 	case 'v':
 		arguments->verbose = true;
+		return 0;
+	case 'z':
+		if (!states_zstd_parse(value, &arguments->zstd_level))
+			argp_error(state, "--zstd=%s: a level", value);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (arguments->file)
@@ -363,7 +369,7 @@ int command_save_main(int argc, char **argv)
 	} else {
 		states_fail("save", "stopping it");
 	}
-	good = good && states_save("save", state, arguments.file);
+	good = good && states_save("save", state, arguments.file, arguments.zstd_level);
 	anykvm_state_free(state);
 	anykvm_live_close(live);
 	return good ? 0 : 1;

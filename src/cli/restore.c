@@ -17,6 +17,7 @@ struct arguments {
 	enum anykvm_accel accel;
 	const char *file, *policy, *save;
 	unsigned long exits;
+	int zstd_level;
 	bool partly, stay, verbose;
 };
 
@@ -28,6 +29,7 @@ static const struct argp_option options[] = {
 	{ "best-effort", KEY_BEST_EFFORT, NULL, 0, "Restore what fits, and say what was left", 0 },
 	{ "exits", KEY_EXITS, "N", 0, "Stop behind so many exits; 0: do not run at all", 0 },
 	{ "save", 's', "FILE", 0, "Save what it has come to", 0 },
+	{ "zstd", 'z', "LEVEL", OPTION_ARG_OPTIONAL, "Pack what is saved", 0 },
 	{ "verbose", 'v', NULL, 0, "Show each access to a device", 0 },
 	{ 0 },
 };
@@ -56,6 +58,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		return 0;
 	case 's':
 		arguments->save = value;
+		return 0;
+	case 'z':
+		if (!states_zstd_parse(value, &arguments->zstd_level))
+			argp_error(state, "--zstd=%s: a level", value);
 		return 0;
 	case 'v':
 		arguments->verbose = true;
@@ -104,7 +110,7 @@ static bool save(const struct arguments *arguments, const struct anykvm_state *o
 		good = !anykvm_state_memory_add(state, &memory[i]);
 	if (!good)
 		states_fail("restore", "capture");
-	good = good && states_save("restore", state, arguments->save);
+	good = good && states_save("restore", state, arguments->save, arguments->zstd_level);
 	anykvm_state_free(state);
 	return good;
 }

@@ -18,18 +18,63 @@ void states_fail(const char *command, const char *what)
 	fprintf(stderr, "anykvm %s: %s: %s\n", command, what, *reason ? reason : strerror(errno));
 }
 
+/* ---- Files. ---- */
+
+enum { ZSTD_LEVEL = 3, PROGRESS_LEAST = 64 << 20, PROGRESS_STEP = 16 << 20 };
+
+/* How far it is, where somebody looks and it takes long enough. */
+struct progress {
+	const char *command;
+	uint64_t told;
+};
+
+static void progress_tell(void *context, uint64_t done, uint64_t total)
+{
+	struct progress *progress = context;
+
+	if (total < PROGRESS_LEAST || (done < total && done - progress->told < PROGRESS_STEP))
+		return;
+	progress->told = done;
+	fprintf(stderr, "\ranykvm %s: %llu of %llu MiB%s", progress->command, (unsigned long long)done >> 20, (unsigned long long)total >> 20, done == total ? "\n" : "");
+}
+
+static struct anykvm_state_io io_begin(struct progress *progress, int zstd_level)
+{
+	struct anykvm_state_io io = { .zstd_level = zstd_level, .context = progress };
+
+	if (isatty(STDERR_FILENO))
+		io.progress = progress_tell;
+	return io;
+}
+
+bool states_zstd_parse(const char *text, int *level)
+{
+	char *rest;
+
+	*level = ZSTD_LEVEL;
+	if (!text)
+		return true;
+	*level = (int)strtol(text, &rest, 10);
+	return *text && !*rest && *level;
+}
+
 struct anykvm_state *states_load(const char *command, const char *path)
 {
-	struct anykvm_state *state = strcmp(path, "-") ? anykvm_state_load(path) : anykvm_state_read(STDIN_FILENO);
+	struct progress progress = { .command = command };
+	struct anykvm_state_io io = io_begin(&progress, 0);
+	struct anykvm_state *state = strcmp(path, "-") ? anykvm_state_load(path, &io) : anykvm_state_read(STDIN_FILENO, &io);
 
 	if (!state)
 		states_fail(command, path);
 	return state;
 }
 
-bool states_save(const char *command, const struct anykvm_state *state, const char *path)
+bool states_save(const char *command, const struct anykvm_state *state, const char *path, int zstd_level)
 {
-	if (!(strcmp(path, "-") ? anykvm_state_save(state, path) : anykvm_state_write(state, STDOUT_FILENO)))
+	struct progress progress = { .command = command };
+	struct anykvm_state_io io = io_begin(&progress, zstd_level);
+
+	if (!(strcmp(path, "-") ? anykvm_state_save(state, path, &io) : anykvm_state_write(state, STDOUT_FILENO, &io)))
 		return true;
 	states_fail(command, path);
 	return false;

@@ -13,6 +13,7 @@
 #include "anykvm/kvm.h"
 #include "core/why.h"
 #include "reg/arm64.h"
+#include "state/arm64_pages.h"
 #include "state/parts.h"
 
 #define CORE(index) (KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | (index))
@@ -454,5 +455,5 @@ const struct state_arch state_arm64 = {
 	.part_constant = part_constant, .part_again = part_again, .part_phase = part_phase, .part_policy = part_policy, .part_words = part_words,
 	.vcpu_parts_get = vcpu_parts_get, .vm_parts_get = vm_parts_get, .vcpu_part_set = vcpu_part_set, .vm_part_set = vm_part_set,
 	.vcpu_prepare = vcpu_prepare, .vm_make = vm_make, .profile_begin = profile_begin, .profile_refine = profile_refine,
-	.elf_machine = EM_AARCH64, .elf_prstatus = elf_prstatus, .elf_fpregs = elf_fpregs,
+	.pages_find = arm64_pages_find, .elf_machine = EM_AARCH64, .elf_prstatus = elf_prstatus, .elf_fpregs = elf_fpregs,
 };

@@ -15,44 +15,9 @@
 #include <xxhash.h>
 
 #include "state/file.h"
+#include "state/pages.h"
+#include "state/stream.h"
 #include "state/state.h"
-
-struct in {
-	int fd;
-	bool seeks;
-	uint64_t at; /* bytes read so far */
-};
-
-/* All of it, or an error with its reason. */
-static int in_read(struct in *in, void *bytes, size_t size)
-{
-	while (size) {
-		ssize_t done = read(in->fd, bytes, size < 1 << 30 ? size : 1 << 30);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return why(-errno, "reading: %s", strerror(errno));
-		if (!done)
-			return why(-EINVAL, "the file ends at byte %llu, %zu bytes too early", (unsigned long long)in->at, size);
-		in->at += (uint64_t)done;
-		bytes = (uint8_t *)bytes + done;
-		size -= (size_t)done;
-	}
-	return 0;
-}
-
-static int in_skip(struct in *in, uint64_t to)
-{
-	uint8_t unused[4096];
-	int error = 0;
-
-	if (to < in->at)
-		return why(-EINVAL, "at byte %llu: something is said to stand at byte %llu, before it", (unsigned long long)in->at, (unsigned long long)to);
-	while (in->at < to && !error)
-		error = in_read(in, unused, to - in->at < sizeof unused ? (size_t)(to - in->at) : sizeof unused);
-	return error;
-}
 
 /* ---- Headers. ---- */
 
@@ -67,7 +32,7 @@ static int header_read(struct in *in, Elf64_Ehdr *header)
 		return why(-EINVAL, "this is no state file: it does not begin as ELF files do");
 	if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != (*(const uint8_t *)&one ? ELFDATA2LSB : ELFDATA2MSB))
 		return why(-EINVAL, "this ELF file is for machines of 32 bits or of another byte order");
-	if (header->e_type != ET_CORE || header->e_phentsize != sizeof(Elf64_Phdr) || !header->e_phnum || header->e_phnum > 1 + STATE_MEMORY_MAX ||
+	if (header->e_type != ET_CORE || header->e_phentsize != sizeof(Elf64_Phdr) || !header->e_phnum || header->e_phnum > 1 + PAGES_MOST + STATE_MEMORY_MAX ||
 	    header->e_phoff != sizeof *header)
 		return why(-EINVAL, "this is no state file, but another kind of ELF file");
 	return 0;
@@ -308,7 +273,9 @@ static int memory_read(struct in *in, struct anykvm_state_memory *memory, uint64
 			uint64_t next = data < 0 ? offset + memory->size : ((uint64_t)data & ~(uint64_t)(FILE_PAGE - 1));
 
 			if (next > offset + at) {
-				at = next - offset < memory->size ? next - offset : memory->size;
+				next = next - offset < memory->size ? next - offset : memory->size;
+				in_progress(in, next - at);
+				at = next;
 				in->at = offset + at;
 				continue;
 			}
@@ -321,6 +288,7 @@ static int memory_read(struct in *in, struct anykvm_state_memory *memory, uint64
 			memcpy(bytes + at + page, buffer + page, FILE_PAGE);
 			XXH3_64bits_update(hash, buffer + page, FILE_PAGE);
 		}
+		in_progress(in, some);
 		at += some;
 	}
 	if (in->seeks && !error)
@@ -345,6 +313,8 @@ static int memories_read(struct in *in, struct reader *reader)
 		if ((uint64_t)stat.st_size < last)
 			error = why(-EINVAL, "the file ends at byte %llu, its memory at byte %llu", (unsigned long long)stat.st_size, (unsigned long long)last);
 	}
+	for (size_t i = 0; i < state->memory_count; i++)
+		in->total += state->memory[i].size;
 	for (size_t i = 0; i < state->memory_count && !error; i++)
 		error = memory_read(in, &state->memory[i], reader->offsets[i], &sums[i]);
 	if (!error && !state->memory_count)
@@ -387,16 +357,18 @@ static int file_read(struct in *in, struct reader *reader, uint8_t **notes)
 	return error ? error : memories_read(in, reader);
 }
 
-PUBLIC struct anykvm_state *anykvm_state_read(int fd)
+PUBLIC struct anykvm_state *anykvm_state_read(int fd, const struct anykvm_state_io *io)
 {
-	struct stat stat;
-	struct in in = { .fd = fd, .seeks = !fstat(fd, &stat) && S_ISREG(stat.st_mode) && lseek(fd, 0, SEEK_CUR) == 0 };
+	struct in in;
 	struct reader reader = { 0 };
 	uint8_t *notes = NULL;
 	int error;
 
 	api_begin(0);
-	error = file_read(&in, &reader, &notes);
+	error = in_open(&in, fd, io);
+	if (!error)
+		error = file_read(&in, &reader, &notes);
+	in_close(&in);
 	free(notes);
 	free(reader.offsets);
 	if (!error)
@@ -410,7 +382,7 @@ PUBLIC struct anykvm_state *anykvm_state_read(int fd)
 	return NULL;
 }
 
-PUBLIC struct anykvm_state *anykvm_state_load(const char *path)
+PUBLIC struct anykvm_state *anykvm_state_load(const char *path, const struct anykvm_state_io *io)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct anykvm_state *state;
@@ -419,7 +391,7 @@ PUBLIC struct anykvm_state *anykvm_state_load(const char *path)
 		state_fail(-errno, "%s: %s", path, strerror(errno));
 		return NULL;
 	}
-	state = anykvm_state_read(fd);
+	state = anykvm_state_read(fd, io);
 	close(fd);
 	return state;
 }

@@ -86,6 +86,8 @@ struct anykvm_profile {
 const struct profile_reg *profile_reg_find(const struct anykvm_profile *profile, uint64_t id);
 
 /* ---- What only an architecture knows. ---- */
+struct pages;
+
 struct state_arch {
 	uint64_t arch;
 	/* Registers that are state of their own: no views of others, no constants. */
@@ -137,6 +139,8 @@ struct state_arch {
 	uint16_t elf_machine;
 	size_t (*elf_prstatus)(const struct state_unit *unit, size_t vcpu, void *note, size_t room);
 	size_t (*elf_fpregs)(const struct state_unit *unit, void *note, size_t room);
+	/* What the vCPU's page tables map, while it has any. */
+	void (*pages_find)(const struct state_unit *unit, struct pages *pages);
 	/* Words of parts for comparing: calls `tell` with a name and a 32-bit value for each. False: bytes are compared. */
 	bool (*part_words)(const struct anykvm_state_part *part, void (*tell)(void *context, const char *name, uint32_t value), void *context);
 };

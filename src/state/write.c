@@ -14,7 +14,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "core/why.h"
 #include "state/file.h"
+#include "state/pages.h"
+#include "state/stream.h"
 #include "state/state.h"
 
 /* ---- Notes, in memory. ---- */
@@ -159,38 +162,6 @@ static uint64_t memory_notes(struct buffer *notes, const struct anykvm_state *st
 
 /* ---- The file. ---- */
 
-struct out {
-	int fd;
-	bool seeks; /* holes are possible */
-};
-
-static int out_write(const struct out *out, const void *bytes, size_t size)
-{
-	while (size) {
-		ssize_t done = write(out->fd, bytes, size < 1 << 30 ? size : 1 << 30);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return -errno;
-		bytes = (const uint8_t *)bytes + done;
-		size -= (size_t)done;
-	}
-	return 0;
-}
-
-static int out_zeroes(const struct out *out, size_t size)
-{
-	static const uint8_t zeroes[1 << 16];
-	int error = 0;
-
-	if (out->seeks)
-		return lseek(out->fd, (off_t)size, SEEK_CUR) < 0 ? -errno : 0;
-	for (; size && !error; size -= size < sizeof zeroes ? size : sizeof zeroes)
-		error = out_write(out, zeroes, size < sizeof zeroes ? size : sizeof zeroes);
-	return error;
-}
-
 static bool page_zero(const uint8_t *page)
 {
 	return !page[0] && !memcmp(page, page + 1, FILE_PAGE - 1);
@@ -207,7 +178,7 @@ static size_t run_length(const uint8_t *bytes, size_t at, size_t size, bool zero
 	return end - at;
 }
 
-static int memory_write(const struct out *out, const struct anykvm_state_memory *memory, uint64_t *sum)
+static int memory_write(struct out *out, const struct anykvm_state_memory *memory, uint64_t *sum)
 {
 	const uint8_t *bytes = memory->host;
 	XXH3_state_t *hash = XXH3_createState();
@@ -221,10 +192,11 @@ static int memory_write(const struct out *out, const struct anykvm_state_memory 
 		length = run_length(bytes, at, memory->size, zero);
 		if (zero) {
 			error = out_zeroes(out, length);
-			continue;
+		} else {
+			XXH3_64bits_update(hash, bytes + at, length);
+			error = out_write(out, bytes + at, length);
 		}
-		XXH3_64bits_update(hash, bytes + at, length);
-		error = out_write(out, bytes + at, length);
+		out_progress(out, length);
 	}
 	if (hash)
 		*sum = XXH3_64bits_digest(hash);
@@ -232,14 +204,41 @@ static int memory_write(const struct out *out, const struct anykvm_state_memory 
 	return error;
 }
 
-static int headers_write(const struct out *out, const struct anykvm_state *state, const struct buffer *notes, uint64_t memory_at)
+/* By virtual address first: debuggers take the first segment that has an address. */
+static int segments_write(struct out *out, const struct anykvm_state *state, const struct pages *pages, uint64_t memory_at)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < pages->count && !error; i++) {
+		const struct page_range *range = &pages->ranges[i];
+		uint64_t at = memory_at + (range->physical - state->memory[range->piece].address);
+		Elf64_Phdr segment = { .p_type = PT_LOAD, .p_flags = PF_R | PF_W | PF_X, .p_vaddr = range->virtual, .p_paddr = range->physical,
+				       .p_filesz = range->size, .p_memsz = range->size, .p_align = FILE_PAGE };
+
+		for (size_t k = 0; k < range->piece; k++)
+			at += state->memory[k].size;
+		segment.p_offset = at;
+		error = out_write(out, &segment, sizeof segment);
+	}
+	for (size_t i = 0; i < state->memory_count && !error; i++) {
+		const struct anykvm_state_memory *memory = &state->memory[i];
+		Elf64_Phdr segment = { .p_type = PT_LOAD, .p_flags = PF_R | PF_W | PF_X, .p_offset = memory_at, .p_vaddr = memory->address, .p_paddr = memory->address,
+				       .p_filesz = memory->size, .p_memsz = memory->size, .p_align = FILE_PAGE };
+
+		error = out_write(out, &segment, sizeof segment);
+		memory_at += memory->size;
+	}
+	return error;
+}
+
+static int headers_write(struct out *out, const struct anykvm_state *state, const struct pages *pages, const struct buffer *notes, uint64_t memory_at)
 {
 	const struct state_arch *arch = state_arch_find(state->arch);
 	const uint16_t one = 1;
 	Elf64_Ehdr header = {
 		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, *(const uint8_t *)&one ? ELFDATA2LSB : ELFDATA2MSB, EV_CURRENT },
 		.e_type = ET_CORE, .e_machine = arch ? arch->elf_machine : EM_NONE, .e_version = EV_CURRENT, .e_phoff = sizeof header,
-		.e_ehsize = sizeof header, .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = (uint16_t)(1 + state->memory_count),
+		.e_ehsize = sizeof header, .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = (uint16_t)(1 + pages->count + state->memory_count),
 	};
 	size_t headers = sizeof header + header.e_phnum * sizeof(Elf64_Phdr);
 	Elf64_Phdr segment = { .p_type = PT_NOTE, .p_offset = headers, .p_filesz = notes->size, .p_align = 4 };
@@ -247,24 +246,20 @@ static int headers_write(const struct out *out, const struct anykvm_state *state
 
 	if (!error)
 		error = out_write(out, &segment, sizeof segment);
-	for (size_t i = 0; i < state->memory_count && !error; i++) {
-		const struct anykvm_state_memory *memory = &state->memory[i];
-
-		segment = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = PF_R | PF_W | PF_X, .p_offset = memory_at, .p_vaddr = memory->address, .p_paddr = memory->address,
-					.p_filesz = memory->size, .p_memsz = memory->size, .p_align = FILE_PAGE };
-		error = out_write(out, &segment, sizeof segment);
-		memory_at += memory->size;
-	}
+	if (!error)
+		error = segments_write(out, state, pages, memory_at);
 	if (!error)
 		error = out_write(out, notes->bytes, notes->size);
 	return error ? error : out_zeroes(out, page_up(headers + notes->size) - headers - notes->size);
 }
 
-static int all_write(const struct out *out, const struct anykvm_state *state, const struct buffer *notes, uint64_t memory_at)
+static int all_write(struct out *out, const struct anykvm_state *state, const struct pages *pages, const struct buffer *notes, uint64_t memory_at)
 {
 	uint64_t *sums = calloc(state->memory_count + 1, sizeof *sums);
-	int error = sums ? headers_write(out, state, notes, memory_at) : -ENOMEM;
+	int error = sums ? headers_write(out, state, pages, notes, memory_at) : -ENOMEM;
 
+	for (size_t i = 0; i < state->memory_count; i++)
+		out->total += state->memory[i].size;
 	for (size_t i = 0; i < state->memory_count && !error; i++)
 		error = memory_write(out, &state->memory[i], &sums[i]);
 	if (!error) {
@@ -275,19 +270,38 @@ static int all_write(const struct out *out, const struct anykvm_state *state, co
 	return error;
 }
 
-PUBLIC int anykvm_state_write(const struct anykvm_state *state, int fd)
+/* The first vCPU's view: a debugger has one for all. */
+static void pages_find(struct pages *pages)
 {
-	struct stat stat;
-	struct out out = { fd, !fstat(fd, &stat) && S_ISREG(stat.st_mode) && !(fcntl(fd, F_GETFL) & O_APPEND) };
+	const struct state_arch *arch = state_arch_find(pages->state->arch);
+
+	if (arch && arch->pages_find && pages->ranges && pages->state->vcpu_count && pages->state->memory_count)
+		arch->pages_find(&pages->state->vcpus[0], pages);
+}
+
+PUBLIC int anykvm_state_write(const struct anykvm_state *state, int fd, const struct anykvm_state_io *io)
+{
+	struct out out;
+	struct pages pages = { .state = state, .ranges = calloc(PAGES_MOST, sizeof *pages.ranges) };
 	struct buffer notes = { 0 };
 	uint64_t memory_at;
 	int error;
 
+	api_begin(0);
+	error = out_open(&out, fd, io);
+	pages_find(&pages);
 	notes_make(&notes, state);
-	memory_at = memory_notes(&notes, state, sizeof(Elf64_Ehdr) + (1 + state->memory_count) * sizeof(Elf64_Phdr));
-	error = notes.full ? -ENOMEM : all_write(&out, state, &notes, memory_at);
+	memory_at = memory_notes(&notes, state, sizeof(Elf64_Ehdr) + (1 + pages.count + state->memory_count) * sizeof(Elf64_Phdr));
+	if (!error)
+		error = notes.full || !pages.ranges ? -ENOMEM : all_write(&out, state, &pages, &notes, memory_at);
+	if (!error)
+		error = out_finish(&out);
+	out_close(&out);
+	free(pages.ranges);
 	free(notes.bytes);
-	return error ? state_fail(error, "writing: %s", strerror(-error)) : 0;
+	if (error && !why_get())
+		why(error, "writing: %s", strerror(-error));
+	return error ? api_end(error) : 0;
 }
 
 /* ---- By name. ---- */
@@ -305,7 +319,7 @@ static void folder_sync(const char *path)
 	free(copy);
 }
 
-PUBLIC int anykvm_state_save(const struct anykvm_state *state, const char *path)
+PUBLIC int anykvm_state_save(const struct anykvm_state *state, const char *path, const struct anykvm_state_io *io)
 {
 	char *other;
 	mode_t mask;
@@ -321,7 +335,7 @@ PUBLIC int anykvm_state_save(const struct anykvm_state *state, const char *path)
 	}
 	mask = umask(0);
 	umask(mask);
-	result = anykvm_state_write(state, fd);
+	result = anykvm_state_write(state, fd, io);
 	if (!result && (fchmod(fd, 0666 & ~mask) || fsync(fd) || rename(other, path))) {
 		error = -errno;
 		result = state_fail(error, "%s: %s", path, strerror(-error));

@@ -14,6 +14,7 @@
 #include "anykvm/kvm.h"
 #include "state/parts.h"
 #include "state/x86_cpuid.h"
+#include "state/x86_pages.h"
 
 #define MSR_TSC 0x10
 #define MSR_TSC_DEADLINE 0x6e0
@@ -414,6 +415,6 @@ const struct state_arch state_x86 = {
 	.vcpu_part_set = vcpu_part_set, .vm_part_set = vm_part_set, .part_phase = part_phase, .part_policy = part_policy,
 	.vm_make = vm_make,
 	.features_check = features_check, .profile_begin = profile_begin, .profile_print = x86_cpuid_print, .profile_line = x86_cpuid_line,
-	.elf_machine = EM_X86_64, .elf_prstatus = elf_prstatus, .elf_fpregs = elf_fpregs,
+	.pages_find = x86_pages_find, .elf_machine = EM_X86_64, .elf_prstatus = elf_prstatus, .elf_fpregs = elf_fpregs,
 	.part_words = part_words,
 };

@@ -213,9 +213,9 @@ static void test_goes_on(void **state)
 	saved = anykvm_state_capture(first.vm, &first.vcpu, 1);
 	assert_non_null(saved);
 	file = mkstemp(path);
-	assert_int_equal(anykvm_state_write(saved, file), 0);
+	assert_int_equal(anykvm_state_write(saved, file, NULL), 0);
 	lseek(file, 0, SEEK_SET);
-	read = anykvm_state_read(file);
+	read = anykvm_state_read(file, NULL);
 	assert_non_null(read);
 	close(file);
 	unlink(path);

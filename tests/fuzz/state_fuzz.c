@@ -56,7 +56,7 @@ static size_t good_file(uint8_t *bytes, uint8_t *memory)
 		anykvm_ioctl(vcpus[i], KVM_SET_CPUID2, &cpuid);
 	}
 	state = anykvm_state_capture(vm, vcpus, 2);
-	if (!state || anykvm_state_memory_add(state, &piece) || anykvm_state_write(state, fd))
+	if (!state || anykvm_state_memory_add(state, &piece) || anykvm_state_write(state, fd, NULL))
 		exit(2);
 	size = pread(fd, bytes, MOST, 0);
 	anykvm_state_free(state);
@@ -168,7 +168,7 @@ static struct anykvm_state *read_back(const uint8_t *bytes, size_t size, bool as
 		close(fds[1]);
 	else
 		lseek(fds[0], 0, SEEK_SET);
-	state = anykvm_state_read(fds[0]);
+	state = anykvm_state_read(fds[0], NULL);
 	close(fds[0]);
 	return state;
 }
@@ -190,7 +190,7 @@ static void use(const struct anykvm_state *state, const struct anykvm_profile *p
 		for (size_t i = 0; i < count; i++)
 			anykvm_reg_explain(regs[i].id, regs[i].value, text, sizeof text);
 	}
-	anykvm_state_write(state, fd);
+	anykvm_state_write(state, fd, NULL);
 	close(fd);
 	anykvm_report_free(report);
 }

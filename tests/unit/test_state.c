@@ -407,19 +407,19 @@ static void test_file(void **unused)
 	fill(&v);
 	state = captured_with_memory(&v, memory);
 	close(mkstemp(path));
-	assert_int_equal(anykvm_state_save(state, path), 0);
+	assert_int_equal(anykvm_state_save(state, path, NULL), 0);
 	assert_int_equal(stat(path, &stat_now), 0);
 	assert_true(stat_now.st_size > MEMORY);
 	assert_true(stat_now.st_blocks * 512 < MEMORY / 2); /* holes */
-	loaded = anykvm_state_load(path);
+	loaded = anykvm_state_load(path, NULL);
 	assert_non_null(loaded);
 	assert_int_equal(anykvm_state_diff(state, loaded, NULL, NULL), 0);
 	assert_string_equal(anykvm_state_origin(loaded), anykvm_state_origin(state));
 	assert_memory(loaded, memory);
 	anykvm_state_free(loaded);
-	assert_int_equal(anykvm_state_save(state, "/nowhere/state"), -1);
+	assert_int_equal(anykvm_state_save(state, "/nowhere/state", NULL), -1);
 	assert_int_equal(errno, ENOENT);
-	assert_null(anykvm_state_load("/nowhere/state"));
+	assert_null(anykvm_state_load("/nowhere/state", NULL));
 	unlink(path);
 	anykvm_state_free(state);
 	munmap(memory, MEMORY);
@@ -435,7 +435,7 @@ static void *stream_write(void *argument)
 {
 	struct stream *stream = argument;
 
-	stream->result = anykvm_state_write(stream->state, stream->fd);
+	stream->result = anykvm_state_write(stream->state, stream->fd, NULL);
 	close(stream->fd);
 	return NULL;
 }
@@ -455,7 +455,7 @@ static void test_pipe(void **unused)
 	assert_int_equal(pipe(pipes), 0);
 	stream = (struct stream){ state, pipes[1], 0 };
 	assert_int_equal(pthread_create(&thread, NULL, stream_write, &stream), 0);
-	loaded = anykvm_state_read(pipes[0]);
+	loaded = anykvm_state_read(pipes[0], NULL);
 	pthread_join(thread, NULL);
 	assert_int_equal(stream.result, 0);
 	assert_non_null(loaded);
@@ -494,14 +494,14 @@ static void test_broken_files(void **unused)
 	fill(&v);
 	state = captured(&v);
 	assert_int_equal(anykvm_state_memory_add(state, &piece), 0);
-	assert_int_equal(anykvm_state_write(state, fd), 0);
+	assert_int_equal(anykvm_state_write(state, fd, NULL), 0);
 	size = (size_t)lseek(fd, 0, SEEK_END);
 	bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	assert_true(bytes != MAP_FAILED);
 	/* Cut short anywhere. */
 	for (size_t length = 0; length < size; length += 1 + size / 500) {
 		broken = changed_file(bytes, length, size, 0);
-		assert_null(anykvm_state_read(broken));
+		assert_null(anykvm_state_read(broken, NULL));
 		assert_int_equal(errno, EINVAL);
 		assert_true(strlen(anykvm_refusal()->reason) > 10);
 		close(broken);
@@ -509,7 +509,7 @@ static void test_broken_files(void **unused)
 	/* Any byte of what the file says changed. The ELF header's other words, padding and what other tools read may be anything. */
 	for (size_t at = 0xb0; at < size; at += 1 + size / 1500) {
 		broken = changed_file(bytes, size, at, bytes[at] ^ 0x40);
-		loaded = anykvm_state_read(broken);
+		loaded = anykvm_state_read(broken, NULL);
 		if (loaded) {
 			assert_int_equal(anykvm_state_diff(state, loaded, NULL, NULL), 0);
 			anykvm_state_free(loaded);
@@ -517,7 +517,7 @@ static void test_broken_files(void **unused)
 		close(broken);
 	}
 	broken = changed_file((const uint8_t *)"not at all", 10, 99, 0);
-	assert_null(anykvm_state_read(broken));
+	assert_null(anykvm_state_read(broken, NULL));
 	close(broken);
 	munmap(bytes, size);
 	close(fd);

@@ -65,6 +65,13 @@ uint64_t fp_recpx(struct fp_env *env, unsigned int size, uint64_t a);
 uint64_t fp_recip_step(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b);
 uint64_t fp_rsqrt_step(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b);
 
+/* URECPE and URSQRTE. */
+uint32_t fp_recip_estimate_integer(uint32_t a);
+uint32_t fp_rsqrt_estimate_integer(uint32_t a);
+
+/* FMLAL: a single plus the product of two halves, rounded once. */
+uint32_t fp_muladd_half(struct fp_env *env, uint32_t addend, uint16_t a, uint16_t b);
+
 /* NZCV, as FCMP sets them, in bits 3:0. */
 unsigned int fp_compare(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b, bool signal_all_nans);
 bool fp_equal(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b);

@@ -84,12 +84,12 @@ struct a64_decode {
 	bool ends;     /* set by the decode function: nothing may follow in the block */
 };
 
-a64_fn *decode_immediate(struct a64_decode *decode, struct a64_insn *insn); /* data processing -- immediate: integer_immediate.c */
-a64_fn *decode_register(struct a64_decode *decode, struct a64_insn *insn);  /* data processing -- register: integer_register.c */
-a64_fn *decode_branch(struct a64_decode *decode, struct a64_insn *insn);    /* branches, exceptions and system: branch.c */
-a64_fn *decode_memory(struct a64_decode *decode, struct a64_insn *insn);    /* loads and stores of general registers: memory.c */
-a64_fn *decode_vector_memory(struct a64_decode *decode, struct a64_insn *insn); /* those of SIMD&FP registers (V = 1): vector_memory.c */
-a64_fn *decode_vector(struct a64_decode *decode, struct a64_insn *insn);    /* data processing -- scalar FP and Advanced SIMD: vector.c */
-a64_fn *decode_sve(struct a64_decode *decode, struct a64_insn *insn);       /* SVE: sve.c */
+a64_fn *a64_decode_immediate(struct a64_decode *decode, struct a64_insn *insn); /* data processing -- immediate: integer_immediate.c */
+a64_fn *a64_decode_register(struct a64_decode *decode, struct a64_insn *insn);  /* data processing -- register: integer_register.c */
+a64_fn *a64_decode_branch(struct a64_decode *decode, struct a64_insn *insn);    /* branches, exceptions and system: branch.c */
+a64_fn *a64_decode_memory(struct a64_decode *decode, struct a64_insn *insn);    /* loads and stores of general registers: memory.c */
+a64_fn *a64_decode_vector_memory(struct a64_decode *decode, struct a64_insn *insn); /* those of SIMD&FP registers (V = 1): vector_memory.c */
+a64_fn *a64_decode_vector(struct a64_decode *decode, struct a64_insn *insn);    /* data processing -- scalar FP and Advanced SIMD: vector.c */
+a64_fn *a64_decode_sve(struct a64_decode *decode, struct a64_insn *insn);       /* SVE: sve.c */
 
 #endif

@@ -6,8 +6,8 @@
  * returns. An instruction must therefore do all its memory accesses before it changes any register (or the writes last): it may be
  * started again from its beginning.
  *
- * What is in no memory slot can be accessed by loads and stores of one general register without write-back alone (mem_mmio_*): to KVM those are the
- * ones whose syndrome is valid. For all others KVM_RUN fails, or ends with KVM_EXIT_ARM_NISV (api.rst, KVM_CAP_ARM_NISV_TO_USER).
+ * What is in no memory slot can be accessed by loads and stores of one general register without write-back alone (MEM_MMIO_OK): to KVM those are the
+ * ones whose syndrome is valid (ISV). For all others KVM_RUN fails, or ends with KVM_EXIT_ARM_NISV (api.rst, KVM_CAP_ARM_NISV_TO_USER).
  */
 #ifndef ANYKVM_ARM64_CPU_MEM_H
 #define ANYKVM_ARM64_CPU_MEM_H
@@ -20,7 +20,10 @@
 enum {
 	MEM_UNPRIVILEGED = 1 << 0, /* LDTR, STTR: as EL0 */
 	MEM_ALIGNED = 1 << 1,      /* must be aligned to its size whatever SCTLR_EL1.A says: exclusives, acquire and release */
-	MEM_MMIO_OK = 1 << 2,      /* the instruction has a valid syndrome: insn->d, size, and what mem_mmio_syndrome() was told */
+	MEM_MMIO_OK = 1 << 2,      /* the instruction has a valid syndrome: insn->d is the register, and as follows */
+	MEM_MMIO_SIGN = 1 << 3,    /* what is loaded is sign-extended */
+	MEM_MMIO_WIDE = 1 << 4,    /* into 64 bits */
+	MEM_CACHE = 1 << 5,        /* DC of one kind or another: told by ESR_EL1.CM */
 };
 
 /* The slow paths (mmu.c). Any size up to 256. */
@@ -32,6 +35,12 @@ bool a64_write_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_
  * on. Always aligned: a misaligned one is an alignment fault.
  */
 void *a64_atomic(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, enum arm64_access access);
+
+/* DC and IC by address: false when the translation faults. */
+bool a64_cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, enum arm64_access access);
+
+/* SP as a base when it must be aligned (A64_MODE_SP_ALIGN): false when it is not, and the exception has been recorded. */
+bool a64_sp_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t sp);
 
 /* Whether a read of that one byte could be done without a fault: for SVE's first-fault and non-fault loads. Records nothing. */
 bool a64_readable(struct arm64_vcpu *cpu, uint64_t address);

@@ -1,0 +1,86 @@
+/*
+ * Blocks, and how one leads straight to the next: a direct branch remembers the block it leads to, and goes there without coming back to
+ * the loop. Knows nothing of instructions.
+ */
+#ifndef ANYKVM_ARM64_CPU_BLOCK_H
+#define ANYKVM_ARM64_CPU_BLOCK_H
+
+#include "arm64/cpu/mem.h"
+
+struct a64_block {
+	uint64_t pc;
+	uint64_t host;   /* of the first byte when it was decoded */
+	uint32_t mode;
+	uint16_t length; /* in bytes */
+	const struct a64_insn *insns; /* behind the bytes */
+	struct a64_block *next; /* of the bucket */
+	uint8_t bytes[] __attribute__((aligned(8))); /* what was decoded: near the head, because every entry compares them */
+};
+
+/*
+ * Blocks in a row without the loop, which looks at requests. Where calls in tail position may not be jumps (no optimisation,
+ * AddressSanitizer), each of them is as many frames as it has instructions.
+ */
+#if defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+#if defined(__OPTIMIZE__) && !SANITIZED
+#define BLOCKS_IN_A_ROW 64
+#else
+#define BLOCKS_IN_A_ROW 4
+#endif
+
+/* What differs between 8 bytes of the block and of memory. */
+static inline uint64_t a64_block_difference(const struct a64_block *block, uint64_t at)
+{
+	uint64_t memory = 0, bytes = 0;
+
+	host_load(&memory, block->host + at, 8);
+	host_load(&bytes, (uint64_t)block->bytes + at, 8);
+	return memory ^ bytes;
+}
+
+/*
+ * Whether the block still says what memory says. Whole words, the last ones overlapping: nothing beyond the block is read, and most
+ * blocks take the same path, whatever their length (it would not be predicted).
+ */
+static inline __attribute__((always_inline)) bool a64_block_current(const struct a64_block *block)
+{
+	uint64_t last = (uint64_t)block->length - 8, at = 0, difference;
+
+	if (likely(last <= 24))
+		return (a64_block_difference(block, 0) | a64_block_difference(block, last < 8 ? last : 8) |
+			a64_block_difference(block, last < 16 ? last : 16) | a64_block_difference(block, last)) == 0;
+	if (block->length < 8) /* one instruction */
+		return *(const volatile guest32 *)block->host == *(const guest32 *)block->bytes;
+	for (difference = a64_block_difference(block, last); at < last; at += 8)
+		difference |= a64_block_difference(block, at);
+	return difference == 0;
+}
+
+static inline __attribute__((always_inline)) void a64_block_run(struct arm64_vcpu *cpu, const struct a64_block *block)
+{
+	const struct a64_insn *insns = block->insns;
+
+	cpu->block_pc = cpu->pc;
+	cpu->block_host = block->host;
+	cpu->block_length = block->length;
+	insns->run(cpu, insns);
+}
+
+/*
+ * Goes to `pc` from a direct branch: to the block that *link says, once the loop has put it there. As the branch always leads to the
+ * same place in the same mode, only what memory holds there can have changed, and, in another page, where it is. The caller returns after it.
+ *
+ * Links are the `imm` of the records behind a branch: a block ends in two of them, insn[1] for going on behind it, insn[2] for the target.
+ */
+void a64_block_go(struct arm64_vcpu *cpu, const uint64_t *link, uint64_t pc);
+
+/* Goes to cpu->pc from any other branch: to the block that was there lately. */
+void a64_block_go_anywhere(struct arm64_vcpu *cpu);
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * Self-hosted debug (D2) and KVM's (api.rst, KVM_SET_GUEST_DEBUG): breakpoints, watchpoints, software step. While any is in force the run loop
+ * executes instructions one by one; otherwise none of this costs anything.
+ */
+#include "arm64/cpu/exec.h"
+#include "arm64/cpu/private.h"
+#include "arm64/cpu/walk.h"
+
+#define MDSCR_SS (UINT64_C(1) << 0)
+#define MDSCR_KDE (UINT64_C(1) << 13)
+#define MDSCR_MDE (UINT64_C(1) << 15)
+#define OSLSR_OSLK (UINT64_C(1) << 1)
+#define DBG_REGISTERS 16
+
+#define CONTROL_E 1
+
+static bool debugger_has_registers(const struct arm64_vcpu *cpu)
+{
+	return cpu->guest_debug.control & KVM_GUESTDBG_ENABLE && cpu->guest_debug.control & KVM_GUESTDBG_USE_HW;
+}
+
+static bool debugger_steps(const struct arm64_vcpu *cpu)
+{
+	return cpu->guest_debug.control & KVM_GUESTDBG_ENABLE && cpu->guest_debug.control & KVM_GUESTDBG_SINGLESTEP;
+}
+
+/* The registers in force, number by number: the debugger's take the place of the guest's. */
+struct pair {
+	uint64_t control, value;
+};
+
+/* DBGBVR0_EL1 ... : four registers a number, the first two of which stand apart in the list. */
+static enum sysreg debug_register(unsigned int number, enum sysreg of_0, enum sysreg of_2)
+{
+	unsigned int each = SYS_DBGBVR1_EL1 - SYS_DBGBVR0_EL1;
+
+	return (enum sysreg)(number < 2 ? of_0 + number * each : of_2 + (number - 2) * each);
+}
+
+static struct pair breakpoint(const struct arm64_vcpu *cpu, unsigned int number)
+{
+	if (debugger_has_registers(cpu))
+		return (struct pair){ cpu->guest_debug.arch.dbg_bcr[number], cpu->guest_debug.arch.dbg_bvr[number] };
+	return (struct pair){ cpu->sys[debug_register(number, SYS_DBGBCR0_EL1, SYS_DBGBCR2_EL1)],
+			      cpu->sys[debug_register(number, SYS_DBGBVR0_EL1, SYS_DBGBVR2_EL1)] };
+}
+
+static struct pair watchpoint(const struct arm64_vcpu *cpu, unsigned int number)
+{
+	if (debugger_has_registers(cpu))
+		return (struct pair){ cpu->guest_debug.arch.dbg_wcr[number], cpu->guest_debug.arch.dbg_wvr[number] };
+	return (struct pair){ cpu->sys[debug_register(number, SYS_DBGWCR0_EL1, SYS_DBGWCR2_EL1)],
+			      cpu->sys[debug_register(number, SYS_DBGWVR0_EL1, SYS_DBGWVR2_EL1)] };
+}
+
+bool a64_debug_enabled(const struct arm64_vcpu *cpu, unsigned int el, bool masked)
+{
+	if (cpu->sys[SYS_OSLSR_EL1] & OSLSR_OSLK)
+		return false;
+	return el == 0 || (cpu->sys[SYS_MDSCR_EL1] & MDSCR_KDE && !masked);
+}
+
+static bool software_step(const struct arm64_vcpu *cpu)
+{
+	return cpu->sys[SYS_MDSCR_EL1] & MDSCR_SS && a64_debug_enabled(cpu, cpu->el, cpu->pstate & PSTATE_D);
+}
+
+static bool registers_enabled(const struct arm64_vcpu *cpu)
+{
+	if (debugger_has_registers(cpu))
+		return true;
+	return cpu->sys[SYS_MDSCR_EL1] & MDSCR_MDE && a64_debug_enabled(cpu, cpu->el, cpu->pstate & PSTATE_D);
+}
+
+bool a64_debug_choose(struct arm64_vcpu *cpu)
+{
+	struct a64_blocks *own = cpu->blocks;
+	bool any = false;
+
+	own->watches_guest = own->watches_debugger = false;
+	if (registers_enabled(cpu)) {
+		for (unsigned int i = 0; i < DBG_REGISTERS; i++)
+			any = any || breakpoint(cpu, i).control & CONTROL_E || watchpoint(cpu, i).control & CONTROL_E;
+		own->watches_debugger = any && debugger_has_registers(cpu);
+		own->watches_guest = any && !debugger_has_registers(cpu);
+	}
+	return any || debugger_steps(cpu) || software_step(cpu);
+}
+
+/* PMC, PAC: which exception levels. */
+static bool level_matches(const struct arm64_vcpu *cpu, uint64_t control)
+{
+	return control >> (cpu->el ? 1 : 2) & 1;
+}
+
+void a64_debug_exit(struct arm64_vcpu *cpu, uint64_t esr, uint64_t far)
+{
+	struct kvm_run *run = cpu->vcpu.run;
+
+	run->exit_reason = KVM_EXIT_DEBUG;
+	memset(&run->debug, 0, sizeof run->debug);
+	run->debug.arch.hsr = (uint32_t)esr;
+	run->debug.arch.hsr_high = (uint32_t)(esr >> 32);
+	run->debug.arch.far = far;
+	cpu->stop = ARM64_STOP_EXIT;
+}
+
+/* To the debugger as from a lower exception level; to the guest by its own. */
+static void hit(struct arm64_vcpu *cpu, unsigned int ec_lower, uint64_t iss, bool has_far, uint64_t far, bool debugger)
+{
+	if (debugger)
+		a64_debug_exit(cpu, syndrome(ec_lower, iss), has_far ? far : 0);
+	else
+		a64_exception_raise(cpu, syndrome(ec_lower + (cpu->el != 0), iss), has_far, far);
+}
+
+static bool breakpoint_here(const struct arm64_vcpu *cpu)
+{
+	for (unsigned int i = 0; i < DBG_REGISTERS; i++) {
+		struct pair pair = breakpoint(cpu, i);
+
+		/* BT 0 and 1: an address, without regard to what it is linked to. BAS is RES1 on A64. */
+		if (!(pair.control & CONTROL_E) || pair.control >> 21 & 7 || !level_matches(cpu, pair.control))
+			continue;
+		if (((pair.value ^ cpu->pc) & UINT64_C(0x1fffffffffffc)) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool a64_debug_before(struct arm64_vcpu *cpu)
+{
+	struct a64_blocks *own = cpu->blocks;
+
+	own->stepping = software_step(cpu);
+	/* Active-pending: the step is over before it begins (D2.11.3). */
+	if (own->stepping && !debugger_steps(cpu) && !(cpu->pstate & PSTATE_SS)) {
+		/* ISV: an instruction was stepped. */
+		hit(cpu, EC_STEP_LOWER, FSC_DEBUG | (own->stepped ? ESR_ISV : 0), false, 0, false);
+		own->stepped = false;
+		return false;
+	}
+	if ((own->watches_guest || own->watches_debugger) && breakpoint_here(cpu)) {
+		hit(cpu, EC_BREAKPOINT_LOWER, FSC_DEBUG, false, 0, own->watches_debugger);
+		return false;
+	}
+	return true;
+}
+
+void a64_debug_after(struct arm64_vcpu *cpu)
+{
+	if (cpu->blocks->stepping)
+		cpu->pstate &= ~PSTATE_SS;
+	cpu->blocks->stepped = cpu->blocks->stepping;
+	cpu->blocks->stepping = false;
+	if (debugger_steps(cpu))
+		a64_debug_exit(cpu, syndrome(EC_STEP_LOWER, FSC_DEBUG), 0);
+}
+
+bool a64_watchpoint_check(struct arm64_vcpu *cpu, uint64_t address, unsigned int size, bool write)
+{
+	struct a64_blocks *own = cpu->blocks;
+
+	if (likely(!own->watches_guest && !own->watches_debugger))
+		return true;
+	for (unsigned int i = 0; i < DBG_REGISTERS; i++) {
+		struct pair pair = watchpoint(cpu, i);
+		unsigned int mask = pair.control >> 24 & 31, bas = pair.control >> 5 & 0xff;
+		uint64_t from = pair.value & UINT64_C(0x1fffffffffffc), length;
+		bool matches = false;
+
+		if (!(pair.control & CONTROL_E) || !level_matches(cpu, pair.control) || !(pair.control >> (write ? 4 : 3) & 1))
+			continue;
+		if (mask >= 3) {
+			length = UINT64_C(1) << mask;
+			from &= ~(length - 1);
+			matches = ((address & UINT64_C(0x1ffffffffffff)) - from < length) || from - (address & UINT64_C(0x1ffffffffffff)) < size;
+		} else {
+			for (unsigned int byte = 0; byte < 8; byte++)
+				matches = matches || (bas >> byte & 1 && from + byte - (address & UINT64_C(0x1ffffffffffff)) < size);
+		}
+		if (matches) {
+			hit(cpu, EC_WATCHPOINT_LOWER, FSC_DEBUG | (write ? 1u << 6 : 0), true, address, own->watches_debugger);
+			return false;
+		}
+	}
+	return true;
+}

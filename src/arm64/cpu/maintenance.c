@@ -1,0 +1,122 @@
+/*
+ * SYS (C5.3 ... C5.5): caches, which need none, but must fault where memory does; DC ZVA; address translation; TLB maintenance. There is one
+ * translation cache for all ASIDs: each TLBI empties it.
+ */
+#include "arm64/cpu/mem.h"
+#include "arm64/cpu/private.h"
+#include "arm64/cpu/system.h"
+#include "arm64/cpu/walk.h"
+
+#define ZVA_SIZE 64u /* DCZID_EL0 */
+
+static void nothing(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	a64_next(cpu, insn);
+}
+
+static bool user_allowed(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t bit)
+{
+	if (cpu->el || cpu->sys[SYS_SCTLR_EL1] & bit)
+		return true;
+	a64_system_trap(cpu, insn);
+	return false;
+}
+
+/* DC and IC by address: the translation's faults, and nothing else. */
+static bool cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	enum arm64_access access = system_encoding(insn->word) == SYSTEM_ENCODING(1, 0, 7, 6, 1) ? ARM64_WRITE : ARM64_READ; /* DC IVAC */
+
+	return user_allowed(cpu, insn, SCTLR_UCI) && a64_cache_check(cpu, insn, cpu->x[insn->n], access);
+}
+
+static void cache(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (cache_check(cpu, insn))
+		a64_next(cpu, insn);
+}
+
+static bool zero(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	static const uint8_t zeros[ZVA_SIZE];
+
+	uint64_t address = cpu->x[insn->n] & ~(uint64_t)(ZVA_SIZE - 1);
+
+	return user_allowed(cpu, insn, SCTLR_DZE) && a64_write(cpu, insn, address, zeros, ZVA_SIZE, 0);
+}
+
+static void dc_zva(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (zero(cpu, insn))
+		a64_next(cpu, insn);
+}
+
+static void tlbi(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	a64_tlb_flush(cpu);
+	a64_done(cpu, insn, ARM64_STOP_NONE);
+}
+
+static void tlbi_shareable(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	a64_tlb_shootdown(cpu);
+	a64_done(cpu, insn, ARM64_STOP_NONE);
+}
+
+/* AT: the answer goes to PAR_EL1 (D17.2.107). */
+static __attribute__((noinline)) bool translate_done(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	unsigned int op2 = bits(insn->word, 7, 5);
+	struct a64_walk walk = { .access = op2 & 1 ? ARM64_WRITE : ARM64_READ, .user = op2 & 2, .pretend = true,
+				 .pan = bit(insn->word, 8) && cpu->pstate & PSTATE_PAN };
+	enum a64_walk_result result = a64_walk(cpu, &walk, cpu->x[insn->n]);
+
+	if (result == WALK_OK)
+		cpu->sys[SYS_PAR_EL1] = (walk.ipa & UINT64_C(0xffffffffff000)) | UINT64_C(1) << 11 | (uint64_t)walk.attributes << 56 |
+					(uint64_t)walk.shareability << 7;
+	else
+		cpu->sys[SYS_PAR_EL1] = UINT64_C(1) << 11 | (uint64_t)(result == WALK_FAULT ? walk.fsc : FSC_EXTERNAL) << 1 | 1;
+	return true;
+}
+
+HANDLER_IF(translate, translate_done(cpu, insn))
+
+static a64_fn *decode_tlbi(struct a64_decode *decode, unsigned int crm)
+{
+	decode->ends = true;
+	switch (crm) {
+	case 1: case 2: case 3: case 5: return tlbi_shareable; /* outer shareable, by range, inner shareable, by range */
+	case 6: case 7: return tlbi;
+	default: return NULL;
+	}
+}
+
+a64_fn *decode_maintenance(struct a64_decode *decode, struct a64_insn *insn)
+{
+	unsigned int op1 = bits(insn->word, 18, 16), crm = bits(insn->word, 11, 8), op2 = bits(insn->word, 7, 5);
+	bool el1 = decode->mode & A64_MODE_EL1;
+
+	if (bit(insn->word, 21) || (op1 == 0 && !el1) || (op1 != 0 && op1 != 3)) /* SYSL has no use here */
+		return NULL;
+	insn->n = reg_read(bits(insn->word, 4, 0));
+	if (bits(insn->word, 15, 12) == 8)
+		return op1 == 0 ? decode_tlbi(decode, crm) : NULL;
+	if (bits(insn->word, 15, 12) != 7)
+		return NULL;
+	switch (op1 << 7 | crm << 3 | op2) {
+	case 0 << 7 | 1 << 3 | 0: case 0 << 7 | 5 << 3 | 0: /* IC IALLUIS, IALLU */
+	case 0 << 7 | 6 << 3 | 2: case 0 << 7 | 10 << 3 | 2: case 0 << 7 | 14 << 3 | 2: /* DC by set and way */
+		return nothing;
+	case 0 << 7 | 6 << 3 | 1: /* DC IVAC */
+	case 3 << 7 | 5 << 3 | 1: /* IC IVAU */
+	case 3 << 7 | 10 << 3 | 1: case 3 << 7 | 11 << 3 | 1: case 3 << 7 | 12 << 3 | 1: case 3 << 7 | 13 << 3 | 1: case 3 << 7 | 14 << 3 | 1:
+		return cache;
+	case 3 << 7 | 4 << 3 | 1:
+		return dc_zva;
+	case 0 << 7 | 8 << 3 | 0: case 0 << 7 | 8 << 3 | 1: case 0 << 7 | 8 << 3 | 2: case 0 << 7 | 8 << 3 | 3: /* AT S1E1R ... S1E0W */
+	case 0 << 7 | 9 << 3 | 0: case 0 << 7 | 9 << 3 | 1:                                                     /* S1E1RP, S1E1WP */
+		return translate;
+	default:
+		return NULL;
+	}
+}

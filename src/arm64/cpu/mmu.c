@@ -1,0 +1,432 @@
+/*
+ * Virtual to host addresses: the translation cache, and every access that the fast paths of mem.h leave over: page crossings, alignment,
+ * holes, MMIO, watchpoints and faults. The page walk is walk.c's.
+ */
+#include <errno.h>
+
+#include "arm64/cpu/exec.h"
+#include "arm64/cpu/fetch.h"
+#include "arm64/cpu/private.h"
+#include "arm64/cpu/translation.h"
+#include "arm64/cpu/walk.h"
+#include "core/user.h"
+#include "core/why.h"
+
+#define ISS_WNR (UINT64_C(1) << 6)
+#define ISS_CM (UINT64_C(1) << 8)
+
+/* Where one page of an access leads. */
+struct place {
+	uint64_t ipa;
+	uint64_t host; /* 0: not memory (or not writable memory), so MMIO */
+	struct slot *slot;
+};
+
+struct request {
+	const struct a64_insn *insn;
+	unsigned int flags; /* MEM_* */
+	bool user_index;    /* EL0's translations whatever the exception level is */
+	struct a64_walk walk;
+};
+
+static struct request request_make(struct arm64_vcpu *cpu, const struct a64_insn *insn, enum arm64_access access, unsigned int flags)
+{
+	struct request request = { .insn = insn, .flags = flags, .walk = a64_walk_make(cpu, access) };
+
+	/* PSTATE.UAO makes LDTR and STTR ordinary (C5.2.24). */
+	if (flags & MEM_UNPRIVILEGED && cpu->el == 1 && !(cpu->pstate & PSTATE_UAO))
+		request.user_index = request.walk.user = true;
+	return request;
+}
+
+/* ---- The translation cache. ---- */
+
+void a64_tlb_flush(struct arm64_vcpu *cpu)
+{
+	if (cpu->tlb_used)
+		memset(cpu->tlbs, 0, sizeof cpu->tlbs);
+	cpu->tlb_used = false;
+}
+
+void a64_registers_changed(struct arm64_vcpu *cpu)
+{
+	const uint64_t now[] = { cpu->sys[SYS_SCTLR_EL1], cpu->sys[SYS_TCR_EL1], cpu->sys[SYS_TTBR0_EL1], cpu->sys[SYS_TTBR1_EL1] };
+
+	a64_state_changed(cpu);
+	if (memcmp(now, cpu->blocks->translation, sizeof now))
+		a64_tlb_flush(cpu);
+	memcpy(cpu->blocks->translation, now, sizeof now);
+}
+
+void a64_tlb_shootdown(struct arm64_vcpu *cpu)
+{
+	struct vm *vm = cpu->vcpu.vm;
+	uint32_t count = atomic_load(&vm->vcpu_count);
+
+	a64_tlb_flush(cpu);
+	if (count <= 1)
+		return;
+	/* Who enters the guest from now on sees the new generation; who is in it leaves for a moment. */
+	atomic_fetch_add(&vm->memory_generation, 1);
+	for (uint32_t i = 0; i < count; i++)
+		if (vm->vcpus[i] != &cpu->vcpu && atomic_load(&vm->vcpus[i]->in_guest))
+			kick_set(&vm->vcpus[i]->kick, REQUEST_MEMORY);
+	cpu->blocks->shootdown = true;
+}
+
+bool a64_tlb_shootdown_done(struct arm64_vcpu *cpu)
+{
+	struct vm *vm = cpu->vcpu.vm;
+	uint32_t count = atomic_load(&vm->vcpu_count);
+
+	if (!cpu->blocks->shootdown)
+		return true;
+	for (uint32_t i = 0; i < count; i++)
+		if (vm->vcpus[i] != &cpu->vcpu && atomic_load(&vm->vcpus[i]->in_guest) &&
+		    atomic_load(&vm->vcpus[i]->kick.request) & REQUEST_MEMORY)
+			return false;
+	cpu->blocks->shootdown = false;
+	return true;
+}
+
+static void tlb_fill(struct arm64_vcpu *cpu, const struct request *request, uint64_t address, uint64_t host)
+{
+	unsigned int index = request->user_index ? ARM64_MMU_EL0 : cpu->mmu_index;
+	struct arm64_tlb_entry *entry = &cpu->tlbs[index].entry[request->walk.access][(address >> PAGE_SHIFT) % ARM64_TLB_ENTRIES];
+
+	entry->tag = address | (PAGE_SIZE - 1);
+	entry->addend = host - address;
+	cpu->tlb_used = true;
+}
+
+/* ---- Faults. ---- */
+
+static void hole_raise(struct arm64_vcpu *cpu, uint64_t ipa)
+{
+	cpu->stop = ARM64_STOP_ERROR;
+	cpu->stop_error = why(EFAULT, "guest physical address 0x%llx: its memory slot's user-space memory is not there (or not writable)",
+			      (unsigned long long)ipa);
+}
+
+static uint64_t data_iss(const struct request *request)
+{
+	return (request->walk.access == ARM64_WRITE || request->flags & MEM_CACHE ? ISS_WNR : 0) | (request->flags & MEM_CACHE ? ISS_CM : 0);
+}
+
+static bool abort_raise(struct arm64_vcpu *cpu, const struct request *request, uint64_t address, unsigned int fsc)
+{
+	unsigned int ec = request->walk.access == ARM64_FETCH ? EC_FETCH_LOWER : EC_DATA_LOWER;
+	uint64_t iss = request->walk.access == ARM64_FETCH ? fsc : data_iss(request) | fsc;
+
+	a64_exception_raise(cpu, syndrome(ec + (cpu->el != 0), iss), true, address);
+	return false;
+}
+
+bool a64_sp_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t sp)
+{
+	if (!(sp & 15))
+		return true;
+	a64_exception(cpu, insn, syndrome(EC_SP_ALIGNMENT, 0));
+	return false;
+}
+
+/* Where a page of the access leads: false when it faults. */
+static bool place_find(struct arm64_vcpu *cpu, struct request *request, uint64_t address, struct place *place)
+{
+	enum a64_walk_result result = a64_walk(cpu, &request->walk, address);
+
+	if (result == WALK_FAULT)
+		return abort_raise(cpu, request, address, request->walk.fsc);
+	if (result == WALK_HOLE) {
+		hole_raise(cpu, cpu->sys[address >> 55 & 1 ? SYS_TTBR1_EL1 : SYS_TTBR0_EL1] & UINT64_C(0xfffffffff000));
+		return false;
+	}
+	place->ipa = request->walk.ipa;
+	place->host = 0;
+	place->slot = slot_find(vm_slots(cpu->vcpu.vm, 0), place->ipa >> PAGE_SHIFT);
+	if (place->slot && !(request->walk.access == ARM64_WRITE && place->slot->flags & KVM_MEM_READONLY))
+		place->host = slot_hva(place->slot, place->ipa);
+	return true;
+}
+
+/* ---- Not memory: api.rst, KVM_EXIT_MMIO and KVM_CAP_ARM_NISV_TO_USER. ---- */
+
+static bool no_syndrome(struct arm64_vcpu *cpu, const struct request *request, const struct place *place)
+{
+	struct kvm_run *run = cpu->vcpu.run;
+
+	if (arm64_vm(cpu)->user_nisv) {
+		run->exit_reason = KVM_EXIT_ARM_NISV;
+		run->arm_nisv.esr_iss = data_iss(request) | (FSC_TRANSLATION + 3);
+		run->arm_nisv.fault_ipa = place->ipa;
+		cpu->stop = ARM64_STOP_EXIT;
+		return false;
+	}
+	cpu->stop = ARM64_STOP_ERROR;
+	cpu->stop_error = why(ENOSYS, "guest physical address 0x%llx is not memory, and the instruction at 0x%llx is none that can be told by KVM_EXIT_MMIO",
+			      (unsigned long long)place->ipa, (unsigned long long)cpu->pc);
+	return false;
+}
+
+static bool mmio(struct arm64_vcpu *cpu, const struct request *request, const struct place *place, const void *data, unsigned int size)
+{
+	bool write = request->walk.access == ARM64_WRITE;
+	struct kvm_run *run = cpu->vcpu.run;
+
+	if (!(request->flags & MEM_MMIO_OK))
+		return no_syndrome(cpu, request, place);
+	cpu->mmio.pending = true;
+	cpu->mmio.write = write;
+	cpu->mmio.sign = request->flags & MEM_MMIO_SIGN;
+	cpu->mmio.wide = request->flags & MEM_MMIO_WIDE;
+	cpu->mmio.size = (uint8_t)size;
+	cpu->mmio.rt = request->insn->d;
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = place->ipa;
+	run->mmio.len = size;
+	run->mmio.is_write = write;
+	memset(run->mmio.data, 0, sizeof run->mmio.data);
+	if (write)
+		memcpy(run->mmio.data, data, size);
+	cpu->stop = ARM64_STOP_EXIT;
+	return false;
+}
+
+/* ---- The general access. ---- */
+
+/* A store into the block that is running: the instructions behind it may be stale. */
+static bool store_stops(struct arm64_vcpu *cpu, uint64_t host, unsigned int size)
+{
+	if (cpu->careful || host - cpu->block_host + (size - 1) >= cpu->block_length + (size - 1))
+		return false;
+	cpu->stop = ARM64_STOP_CAREFUL;
+	return true;
+}
+
+static bool access_place(struct arm64_vcpu *cpu, const struct request *request, const struct place *place, uint64_t address, uint8_t *data,
+			 unsigned int size)
+{
+	if (request->walk.access != ARM64_WRITE) {
+		if (user_read(data, place->host, size)) {
+			hole_raise(cpu, place->ipa);
+			return false;
+		}
+	} else {
+		if (store_stops(cpu, place->host, size))
+			return false;
+		if (user_write(place->host, data, size)) {
+			hole_raise(cpu, place->ipa);
+			return false;
+		}
+		slot_mark_dirty(place->slot, place->ipa >> PAGE_SHIFT);
+	}
+	if (!cpu->careful)
+		tlb_fill(cpu, request, address, place->host);
+	return true;
+}
+
+static bool aligned(struct arm64_vcpu *cpu, const struct request *request, uint64_t address, unsigned int size)
+{
+	if (!(address & (size - 1)) || size & (size - 1) || !(request->flags & MEM_ALIGNED || cpu->sys[SYS_SCTLR_EL1] & SCTLR_A))
+		return true;
+	return abort_raise(cpu, request, address, FSC_ALIGNMENT);
+}
+
+static bool access_memory(struct arm64_vcpu *cpu, struct request *request, uint64_t address, void *data, unsigned int size)
+{
+	unsigned int first = (unsigned int)(PAGE_SIZE - address % PAGE_SIZE);
+	struct place places[2];
+
+	cpu->pc = a64_pc(cpu, request->insn);
+	if (first > size)
+		first = size;
+	if (!aligned(cpu, request, address, size) || !place_find(cpu, request, address, &places[0]) ||
+	    (first < size && !place_find(cpu, request, address + first, &places[1])))
+		return false;
+	if (cpu->careful && !a64_watchpoint_check(cpu, address, size, request->walk.access == ARM64_WRITE))
+		return false;
+	if (!places[0].host && first == size)
+		return mmio(cpu, request, &places[0], data, size);
+	if (!places[0].host || (first < size && !places[1].host))
+		return no_syndrome(cpu, request, places[0].host ? &places[1] : &places[0]);
+	return access_place(cpu, request, &places[0], address, data, first) &&
+	       (first == size || access_place(cpu, request, &places[1], address + first, (uint8_t *)data + first, size - first));
+}
+
+/* LDTR and STTR from EL1: EL0's translations, which are at hand when the fast paths are in use at all. */
+static const struct arm64_tlb_entry *user_lookup(const struct arm64_vcpu *cpu, const struct request *request, uint64_t address, unsigned int size)
+{
+	const struct arm64_tlb_entry *entry = &cpu->tlbs[ARM64_MMU_EL0].entry[request->walk.access][(address >> PAGE_SHIFT) % ARM64_TLB_ENTRIES];
+
+	if (!request->user_index || cpu->careful || cpu->mode & A64_MODE_ALIGN || entry->tag != ((address + size - 1) | (PAGE_SIZE - 1)))
+		return NULL;
+	return entry;
+}
+
+bool a64_read_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, void *to, unsigned int size, unsigned int flags)
+{
+	struct request request = request_make(cpu, insn, ARM64_READ, flags);
+	const struct arm64_tlb_entry *entry = user_lookup(cpu, &request, address, size);
+
+	if (!entry)
+		return access_memory(cpu, &request, address, to, size);
+	*(const struct a64_insn *volatile *)&cpu->insn = insn;
+	host_load(to, address + entry->addend, size);
+	return true;
+}
+
+bool a64_write_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, const void *from, unsigned int size, unsigned int flags)
+{
+	struct request request = request_make(cpu, insn, ARM64_WRITE, flags);
+	const struct arm64_tlb_entry *entry = user_lookup(cpu, &request, address, size);
+
+	if (!entry)
+		return access_memory(cpu, &request, address, (void *)from, size);
+	if (store_stops(cpu, address + entry->addend, size)) {
+		cpu->pc = a64_pc(cpu, insn);
+		return false;
+	}
+	*(const struct a64_insn *volatile *)&cpu->insn = insn;
+	host_store(address + entry->addend, from, size);
+	return true;
+}
+
+/* ---- Atomic accesses. ---- */
+
+/* Of the misses: 0 when the instruction must not go on. */
+static uint64_t atomic_host(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, enum arm64_access access)
+{
+	struct request request = request_make(cpu, insn, access, MEM_ALIGNED);
+	struct place place;
+	uint8_t bytes[16];
+
+	cpu->pc = a64_pc(cpu, insn);
+	if (!aligned(cpu, &request, address, size) || !place_find(cpu, &request, address, &place))
+		return 0;
+	if (cpu->careful && !a64_watchpoint_check(cpu, address, size, access == ARM64_WRITE))
+		return 0;
+	if (!place.host) {
+		no_syndrome(cpu, &request, &place);
+		return 0;
+	}
+	/* Is the memory there? From now on a fault is the run loop's; but a hole must be told here, or the instruction would be tried for ever. */
+	if (user_read(bytes, place.host, size) || (access == ARM64_WRITE && cpu->careful && user_probe_write(place.host, size))) {
+		hole_raise(cpu, place.ipa);
+		return 0;
+	}
+	if (access == ARM64_WRITE)
+		slot_mark_dirty(place.slot, place.ipa >> PAGE_SHIFT);
+	if (!cpu->careful)
+		tlb_fill(cpu, &request, address, place.host);
+	return place.host;
+}
+
+void *a64_atomic(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, enum arm64_access access)
+{
+	const struct arm64_tlb_entry *entry = a64_tlb_lookup(cpu, access, address, size);
+	uint64_t host = entry && !(address & (size - 1)) ? address + entry->addend : atomic_host(cpu, insn, address, size, access);
+
+	if (!host)
+		return NULL;
+	if (access == ARM64_WRITE && store_stops(cpu, host, size)) {
+		cpu->pc = a64_pc(cpu, insn);
+		return NULL;
+	}
+	*(const struct a64_insn *volatile *)&cpu->insn = insn;
+	return (void *)host;
+}
+
+bool a64_cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, enum arm64_access access)
+{
+	struct request request = request_make(cpu, insn, access, MEM_CACHE);
+	struct place place;
+
+	if (a64_tlb_lookup(cpu, access, address, 1))
+		return true;
+	cpu->pc = a64_pc(cpu, insn);
+	return place_find(cpu, &request, address, &place);
+}
+
+bool a64_readable(struct arm64_vcpu *cpu, uint64_t address)
+{
+	struct a64_walk walk = a64_walk_make(cpu, ARM64_READ);
+
+	if (a64_tlb_lookup(cpu, ARM64_READ, address, 1))
+		return true;
+	walk.pretend = true;
+	return a64_walk(cpu, &walk, address) == WALK_OK && slot_find(vm_slots(cpu->vcpu.vm, 0), walk.ipa >> PAGE_SHIFT);
+}
+
+bool a64_translate_nofault(struct arm64_vcpu *cpu, uint64_t address, uint64_t *ipa)
+{
+	struct a64_walk walk = a64_walk_make(cpu, ARM64_READ);
+
+	walk.pretend = true;
+	walk.pan = false;
+	if (a64_walk(cpu, &walk, address) != WALK_OK)
+		return false;
+	*ipa = walk.ipa;
+	return true;
+}
+
+/* ---- Fetching. ---- */
+
+bool a64_fetch_check(struct arm64_vcpu *cpu)
+{
+	/* D1.6.5: a branch takes the tag off; it is done here, where nothing has seen it yet. */
+	cpu->pc = a64_untagged(cpu, cpu->pc, true);
+	if (cpu->pc & 3) {
+		a64_exception_raise(cpu, syndrome(EC_PC_ALIGNMENT, 0), true, cpu->pc);
+		return false;
+	}
+	if (cpu->pstate & PSTATE_IL) {
+		a64_exception_raise(cpu, syndrome(EC_ILLEGAL_STATE, 0), false, 0);
+		return false;
+	}
+	return true;
+}
+
+/* Code outside memory: KVM gives the guest an external abort. */
+static bool fetch_find(struct arm64_vcpu *cpu, struct request *request, struct place *place)
+{
+	if (!place_find(cpu, request, cpu->pc, place))
+		return false;
+	return place->host || abort_raise(cpu, request, cpu->pc, FSC_EXTERNAL);
+}
+
+bool a64_fetch_fill(struct arm64_vcpu *cpu)
+{
+	struct request request = request_make(cpu, NULL, ARM64_FETCH, 0);
+	struct place place;
+
+	if (!fetch_find(cpu, &request, &place))
+		return false;
+	tlb_fill(cpu, &request, cpu->pc, place.host);
+	return true;
+}
+
+bool a64_fetch(struct arm64_vcpu *cpu, uint32_t *word)
+{
+	struct request request = request_make(cpu, NULL, ARM64_FETCH, 0);
+	struct place place;
+
+	if (!fetch_find(cpu, &request, &place))
+		return false;
+	if (user_read(word, place.host, 4) == 0)
+		return true;
+	hole_raise(cpu, place.ipa);
+	return false;
+}
+
+void a64_host_fault(struct arm64_vcpu *cpu)
+{
+	/* cpu->insn: a data access of that instruction; NULL: the code itself, and cpu->pc is exact. */
+	if (cpu->insn)
+		cpu->pc = a64_pc(cpu, cpu->insn);
+	cpu->insn = NULL;
+	cpu->block_length = 0;
+	cpu->careful = false;
+	a64_state_changed(cpu);
+	a64_tlb_flush(cpu);
+	cpu->stop = ARM64_STOP_CAREFUL;
+}

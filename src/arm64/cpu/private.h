@@ -1,0 +1,29 @@
+/*
+ * What only a vCPU that runs has: its block cache, and the interpreter's few facts that are no guest state. Between the files of this folder.
+ */
+#ifndef ANYKVM_ARM64_CPU_PRIVATE_H
+#define ANYKVM_ARM64_CPU_PRIVATE_H
+
+#include "arm64/cpu/block.h"
+
+#define BLOCK_INSNS 60 /* at most: also bounds the stack where the compiler does not make tail calls */
+#define BUCKETS 4096
+#define RECENT 1024
+#define ARENA_SIZE (UINT64_C(16) << 20)
+
+struct a64_blocks {
+	struct a64_block *bucket[BUCKETS];
+	struct a64_block *recent[RECENT]; /* by address: no more than a hint */
+	uint64_t used;
+	uint8_t *arena;
+	struct a64_insn scratch[BLOCK_INSNS + 3]; /* a block being decoded; one instruction alone */
+	uint64_t translation[4];  /* what the translation cache was made under: SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1 */
+	uint32_t rounds;          /* of the loop: when to look at the clock */
+	bool shootdown;           /* a TLBI ...IS that no DSB has followed yet */
+	uint64_t cycles_seen;     /* the counter when PMCCNTR_EL0 was last brought up to date */
+	bool stepping;            /* software step is active-not-pending: PSTATE.SS is for the instruction under way */
+	bool stepped;             /* and it was for the one before */
+	bool watches_guest, watches_debugger; /* breakpoints or watchpoints are in force: the guest's; the debugger's */
+};
+
+#endif

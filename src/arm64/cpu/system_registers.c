@@ -1,0 +1,737 @@
+/*
+ * MRS and MSR: which registers there are, who may access them, and what else happens then. Registers that are no more than storage come from
+ * sysregs_list.h; the others have a row here. What stands in neither is UNDEFINED.
+ */
+#include "arm64/cpu/flags.h"
+#include "arm64/cpu/mem.h"
+#include "arm64/cpu/private.h"
+#include "arm64/cpu/system.h"
+
+#define PMCR_E 1
+#define PMCR_P 2
+#define PMCR_C 4
+#define PMCR_KEPT UINT64_C(0xe9) /* LP, LC, DP, X, D, E */
+#define CYCLES (UINT64_C(1) << 31)
+#define PMUSERENR_EN 1
+#define PMUSERENR_SW 2
+#define PMUSERENR_CR 4
+#define PMUSERENR_ER 8
+#define CNTKCTL_EL0PCTEN 1
+#define CNTKCTL_EL0VCTEN 2
+#define CNTKCTL_EL0VTEN (1 << 8)
+#define CNTKCTL_EL0PTEN (1 << 9)
+#define TIMER_ENABLE 1
+#define TIMER_IMASK 2
+#define TIMER_ISTATUS 4
+#define FPCR_KEPT UINT32_C(0x07c80000) /* AHP, DN, FZ, RMode, FZ16 */
+#define FPSR_KEPT UINT32_C(0x0800009f)
+
+/* ---- What a register's row says. ---- */
+
+/* Who may access it, and what must be there. */
+enum {
+	USER_READ = 1 << 0,
+	USER_WRITE = 1 << 1,
+	USER = USER_READ | USER_WRITE,
+	READ_ONLY = 1 << 2,
+	WRITE_ONLY = 1 << 3,
+	NEEDS_FP = 1 << 4,      /* FPCR, FPSR: trap with their unit */
+	NEEDS_SVE = 1 << 5,
+	NEEDS_PTRAUTH = 1 << 6,
+	NEEDS_PMU = 1 << 7,
+	DATA = 1 << 8,          /* nothing but storage */
+	TRANSLATION = 1 << 9,   /* a write changes what addresses mean */
+	STATE = 1 << 10,        /* or what decoding depends on */
+	ATTENTION = 1 << 11,    /* or what the run loop has to look at */
+};
+
+typedef uint64_t read_fn(struct arm64_vcpu *cpu, enum sysreg reg);
+typedef void write_fn(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value);
+/* At EL0: false when it is trapped. */
+typedef bool allow_fn(const struct arm64_vcpu *cpu, bool write);
+
+struct row {
+	uint16_t encoding;
+	uint16_t reg; /* enum sysreg; the fields of one that has no storage: the functions know */
+	uint16_t flags;
+	read_fn *read;   /* NULL: storage */
+	write_fn *write;
+	allow_fn *allow;
+};
+
+/* ---- Processor state. ---- */
+
+static uint64_t nzcv_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	(void)reg;
+	return (uint64_t)flags_get(cpu) << 28;
+}
+
+static void nzcv_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	(void)reg;
+	flags_set(cpu, value >> 28 & 15);
+}
+
+static uint64_t daif_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	(void)reg;
+	return cpu->pstate & PSTATE_DAIF;
+}
+
+static void daif_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	(void)reg;
+	cpu->pstate = (cpu->pstate & ~PSTATE_DAIF) | (value & PSTATE_DAIF);
+}
+
+static bool daif_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	(void)write;
+	return cpu->sys[SYS_SCTLR_EL1] & SCTLR_UMA;
+}
+
+/* Registers that are one field of PSTATE, at its place: `reg` is its lowest bit. CurrentEL is read-only. */
+static uint64_t field_mask(unsigned int low)
+{
+	return low == PSTATE_EL_SHIFT ? PSTATE_EL : UINT64_C(1) << low;
+}
+
+static uint64_t field_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	return cpu->pstate & field_mask(reg);
+}
+
+static void field_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	cpu->pstate = (cpu->pstate & ~field_mask(reg)) | (value & field_mask(reg));
+}
+
+enum { PLACE_SP_EL0, PLACE_ELR, PLACE_SPSR, PLACE_FPCR, PLACE_FPSR };
+
+static uint64_t place_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	switch ((int)reg) {
+	case PLACE_SP_EL0: return cpu->x[X_SP_EL0];
+	case PLACE_ELR: return cpu->elr_el1;
+	case PLACE_SPSR: return cpu->spsr[KVM_SPSR_EL1];
+	case PLACE_FPCR: return cpu->fpcr;
+	default: return cpu->fpsr;
+	}
+}
+
+static void place_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	switch ((int)reg) {
+	case PLACE_SP_EL0: cpu->x[X_SP_EL0] = value; break;
+	case PLACE_ELR: cpu->elr_el1 = value; break;
+	case PLACE_SPSR: cpu->spsr[KVM_SPSR_EL1] = value; break;
+	case PLACE_FPCR: cpu->fpcr = (uint32_t)value & FPCR_KEPT; break;
+	default: cpu->fpsr = (uint32_t)value & FPSR_KEPT; break;
+	}
+}
+
+/* ---- Identification. ---- */
+
+static uint64_t id_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	return arm64_vm(cpu)->id[reg - SYS_ID_PFR0_EL1];
+}
+
+static uint64_t ctr_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	(void)reg;
+	return arm64_vm(cpu)->ctr;
+}
+
+static bool ctr_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	(void)write;
+	return cpu->sys[SYS_SCTLR_EL1] & SCTLR_UCT;
+}
+
+static uint64_t dczid_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	(void)reg;
+	return 4 | (!cpu->el && !(cpu->sys[SYS_SCTLR_EL1] & SCTLR_DZE) ? 16 : 0);
+}
+
+static uint64_t ccsidr_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	uint64_t cache = cpu->sys[SYS_CSSELR_EL1] & 15;
+
+	(void)reg;
+	return cache < sizeof cpu->ccsidr / sizeof *cpu->ccsidr ? cpu->ccsidr[cache] : 0;
+}
+
+static void csselr_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	cpu->sys[reg] = value & 15;
+}
+
+static uint64_t isr_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	uint32_t lines = atomic_load(&cpu->irq_lines);
+
+	(void)reg;
+	return (uint64_t)(lines >> 1 & 1) << 6 | (uint64_t)(lines & 1) << 7 | (uint64_t)cpu->serror.pending << 8;
+}
+
+static uint64_t zero_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	(void)cpu, (void)reg;
+	return 0;
+}
+
+static void ignored_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	(void)cpu, (void)reg, (void)value;
+}
+
+/* ---- Debug. ---- */
+
+static void oslar_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	(void)reg;
+	cpu->sys[SYS_OSLSR_EL1] = (cpu->sys[SYS_OSLSR_EL1] & ~UINT64_C(2)) | (value & 1) << 1;
+}
+
+/* ---- The generic timer: 0 virtual, 1 physical. ---- */
+
+enum { TIMER_CTL = 2, TIMER_CVAL = 4, TIMER_TVAL = 6, TIMER_COUNT = 8 }; /* | timer */
+
+static uint64_t timer_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	unsigned int timer = reg & 1;
+
+	switch (reg & ~1) {
+	case TIMER_CTL:
+		return (cpu->timer[timer].ctl & (TIMER_ENABLE | TIMER_IMASK)) |
+		       (cpu->timer[timer].ctl & TIMER_ENABLE && arm64_timer_fires(cpu, timer) ? TIMER_ISTATUS : 0);
+	case TIMER_CVAL:
+		return cpu->timer[timer].cval;
+	case TIMER_TVAL:
+		return (uint32_t)(cpu->timer[timer].cval - arm64_counter(cpu, timer));
+	default:
+		return arm64_counter(cpu, timer);
+	}
+}
+
+static void timer_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	unsigned int timer = reg & 1;
+
+	switch (reg & ~1) {
+	case TIMER_CTL: cpu->timer[timer].ctl = (uint32_t)value & (TIMER_ENABLE | TIMER_IMASK); break;
+	case TIMER_CVAL: cpu->timer[timer].cval = value; break;
+	default: cpu->timer[timer].cval = arm64_counter(cpu, timer) + (uint64_t)(int32_t)value; break;
+	}
+}
+
+static uint64_t frequency_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	(void)cpu, (void)reg;
+	return ARM64_COUNTER_HZ;
+}
+
+static bool frequency_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	return !write && cpu->sys[SYS_CNTKCTL_EL1] & (CNTKCTL_EL0PCTEN | CNTKCTL_EL0VCTEN);
+}
+
+static bool virtual_count_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	(void)write;
+	return cpu->sys[SYS_CNTKCTL_EL1] & CNTKCTL_EL0VCTEN;
+}
+
+static bool physical_count_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	(void)write;
+	return cpu->sys[SYS_CNTKCTL_EL1] & CNTKCTL_EL0PCTEN;
+}
+
+static bool virtual_timer_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	(void)write;
+	return cpu->sys[SYS_CNTKCTL_EL1] & CNTKCTL_EL0VTEN;
+}
+
+static bool physical_timer_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	(void)write;
+	return cpu->sys[SYS_CNTKCTL_EL1] & CNTKCTL_EL0PTEN;
+}
+
+/* ---- The performance monitors: the cycle counter counts (at the generic timer's pace); events do not happen. ---- */
+
+static bool cycles_count(const struct arm64_vcpu *cpu)
+{
+	return cpu->sys[SYS_PMCR_EL0] & PMCR_E && cpu->sys[SYS_PMCNTENSET_EL0] & CYCLES;
+}
+
+void a64_cycles_update(struct arm64_vcpu *cpu)
+{
+	uint64_t now = arm64_counter(cpu, 1);
+
+	if (cpu->blocks->cycles_seen && cycles_count(cpu))
+		cpu->sys[SYS_PMCCNTR_EL0] += (now - cpu->blocks->cycles_seen) * 16;
+	cpu->blocks->cycles_seen = now;
+}
+
+static uint64_t pmu_counters(const struct arm64_vcpu *cpu)
+{
+	uint64_t n = arm64_vm(cpu)->pmcr_n & 31;
+
+	return CYCLES | ((UINT64_C(1) << n) - 1);
+}
+
+static uint64_t pmcr_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	return (cpu->sys[reg] & PMCR_KEPT) | (arm64_vm(cpu)->pmcr_n & 31) << 11;
+}
+
+static void pmcr_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	a64_cycles_update(cpu);
+	cpu->sys[reg] = (cpu->sys[reg] & ~PMCR_KEPT) | (value & PMCR_KEPT);
+	if (value & PMCR_C)
+		cpu->sys[SYS_PMCCNTR_EL0] = 0;
+	for (unsigned int i = 0; value & PMCR_P && i < 31; i++)
+		cpu->sys[SYS_PMEVCNTR0_EL0 + i] = 0;
+}
+
+/* Pairs of registers that set and clear bits of one word, which stands in the one that sets. */
+static enum sysreg pair_word(enum sysreg reg)
+{
+	switch (reg) {
+	case SYS_PMCNTENCLR_EL0: return SYS_PMCNTENSET_EL0;
+	case SYS_PMINTENCLR_EL1: return SYS_PMINTENSET_EL1;
+	case SYS_PMOVSCLR_EL0: return SYS_PMOVSSET_EL0;
+	default: return reg;
+	}
+}
+
+static uint64_t pair_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	return cpu->sys[pair_word(reg)] & pmu_counters(cpu);
+}
+
+static void pair_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	enum sysreg word = pair_word(reg);
+
+	a64_cycles_update(cpu);
+	value &= pmu_counters(cpu);
+	cpu->sys[word] = word == reg ? cpu->sys[word] | value : cpu->sys[word] & ~value;
+}
+
+static uint64_t cycles_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	a64_cycles_update(cpu);
+	return cpu->sys[reg];
+}
+
+static void cycles_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	a64_cycles_update(cpu);
+	cpu->sys[reg] = value;
+}
+
+/* PMXEVTYPER_EL0 and PMXEVCNTR_EL0: the one that PMSELR_EL0 says. `reg` is the first of them. */
+static enum sysreg selected(const struct arm64_vcpu *cpu, enum sysreg first)
+{
+	unsigned int number = cpu->sys[SYS_PMSELR_EL0] & 31;
+
+	if (number == 31)
+		return first == SYS_PMEVTYPER0_EL0 ? SYS_PMCCFILTR_EL0 : SYS_PMCCNTR_EL0;
+	return (enum sysreg)(first + number);
+}
+
+static uint64_t selected_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	return cpu->sys[selected(cpu, reg)];
+}
+
+static void selected_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	cpu->sys[selected(cpu, reg)] = (uint32_t)value;
+}
+
+static void pmselr_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	cpu->sys[reg] = value & 31;
+}
+
+static bool pmu_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	(void)write;
+	return cpu->sys[SYS_PMUSERENR_EL0] & PMUSERENR_EN;
+}
+
+static bool cycles_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	return cpu->sys[SYS_PMUSERENR_EL0] & (PMUSERENR_EN | (write ? 0 : PMUSERENR_CR));
+}
+
+static bool event_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	return cpu->sys[SYS_PMUSERENR_EL0] & (PMUSERENR_EN | (write ? 0 : PMUSERENR_ER));
+}
+
+static bool pmselr_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	(void)write;
+	return cpu->sys[SYS_PMUSERENR_EL0] & (PMUSERENR_EN | PMUSERENR_ER);
+}
+
+static bool swinc_allow(const struct arm64_vcpu *cpu, bool write)
+{
+	(void)write;
+	return cpu->sys[SYS_PMUSERENR_EL0] & (PMUSERENR_EN | PMUSERENR_SW);
+}
+
+/* ---- The rows. ---- */
+
+#define AT SYSTEM_ENCODING
+#define PMU_ROW(op1, crn, crm, op2, reg, read, write, allow) { AT(3, op1, crn, crm, op2), SYS_##reg, (op1) == 3 ? NEEDS_PMU | USER : NEEDS_PMU, read, write, allow }
+
+static const struct row special[] = {
+	{ AT(3, 3, 4, 2, 0), 0, USER, nzcv_read, nzcv_write },
+	{ AT(3, 3, 4, 2, 1), 0, USER | ATTENTION, daif_read, daif_write, daif_allow },
+	{ AT(3, 0, 4, 2, 0), 0, STATE, field_read, field_write },              /* SPSel */
+	{ AT(3, 0, 4, 2, 2), PSTATE_EL_SHIFT, READ_ONLY, field_read },         /* CurrentEL */
+	{ AT(3, 0, 4, 2, 3), 22, STATE, field_read, field_write },             /* PAN */
+	{ AT(3, 0, 4, 2, 4), 23, STATE, field_read, field_write },             /* UAO */
+	{ AT(3, 3, 4, 2, 5), 24, USER, field_read, field_write },              /* DIT */
+	{ AT(3, 3, 4, 2, 6), 12, USER, field_read, field_write },              /* SSBS */
+	{ AT(3, 0, 4, 1, 0), PLACE_SP_EL0, 0, place_read, place_write },
+	{ AT(3, 0, 4, 0, 1), PLACE_ELR, 0, place_read, place_write },
+	{ AT(3, 0, 4, 0, 0), PLACE_SPSR, 0, place_read, place_write },
+	{ AT(3, 3, 4, 4, 0), PLACE_FPCR, USER | NEEDS_FP, place_read, place_write },
+	{ AT(3, 3, 4, 4, 1), PLACE_FPSR, USER | NEEDS_FP, place_read, place_write },
+	{ AT(3, 3, 0, 0, 1), SYS_CTR_EL0, READ_ONLY | USER_READ, ctr_read, NULL, ctr_allow },
+	{ AT(3, 3, 0, 0, 7), 0, READ_ONLY | USER_READ, dczid_read },
+	{ AT(3, 1, 0, 0, 0), 0, READ_ONLY, ccsidr_read },
+	{ AT(3, 2, 0, 0, 0), SYS_CSSELR_EL1, 0, NULL, csselr_write },
+	{ AT(3, 0, 12, 1, 0), 0, READ_ONLY, isr_read },
+	/* What of debug and RAS KVM too has as zeros that ignore writes. */
+	{ AT(2, 0, 0, 0, 2), 0, 0, zero_read, ignored_write },   /* OSDTRRX_EL1 */
+	{ AT(2, 0, 0, 3, 2), 0, 0, zero_read, ignored_write },   /* OSDTRTX_EL1 */
+	{ AT(2, 0, 0, 6, 2), 0, 0, zero_read, ignored_write },   /* OSECCR_EL1 */
+	{ AT(2, 0, 1, 0, 0), 0, READ_ONLY, zero_read },          /* MDRAR_EL1 */
+	{ AT(2, 0, 1, 0, 4), 0, WRITE_ONLY | ATTENTION, NULL, oslar_write },
+	{ AT(2, 0, 1, 1, 4), SYS_OSLSR_EL1, READ_ONLY },
+	{ AT(2, 0, 1, 3, 4), 0, 0, zero_read, ignored_write },   /* OSDLR_EL1 */
+	{ AT(2, 0, 1, 4, 4), 0, 0, zero_read, ignored_write },   /* DBGPRCR_EL1 */
+	{ AT(2, 0, 7, 8, 6), 0, 0, zero_read, ignored_write },   /* DBGCLAIMSET_EL1 */
+	{ AT(2, 0, 7, 9, 6), 0, 0, zero_read, ignored_write },   /* DBGCLAIMCLR_EL1 */
+	{ AT(2, 0, 7, 14, 6), 0, READ_ONLY, zero_read },         /* DBGAUTHSTATUS_EL1 */
+	{ AT(2, 3, 0, 1, 0), 0, READ_ONLY | USER_READ, zero_read }, /* MDCCSR_EL0 */
+	{ AT(2, 3, 0, 4, 0), 0, USER, zero_read, ignored_write }, /* DBGDTR_EL0 */
+	{ AT(2, 3, 0, 5, 0), 0, USER, zero_read, ignored_write }, /* DBGDTR[RT]X_EL0 */
+	{ AT(3, 0, 5, 3, 0), 0, READ_ONLY, zero_read },          /* ERRIDR_EL1 */
+	{ AT(3, 0, 5, 3, 1), 0, 0, zero_read, ignored_write },   /* ERRSELR_EL1 */
+	{ AT(3, 0, 5, 4, 0), 0, 0, zero_read, ignored_write },   /* ERXFR_EL1 ... ERXMISC1_EL1 */
+	{ AT(3, 0, 5, 4, 1), 0, 0, zero_read, ignored_write },
+	{ AT(3, 0, 5, 4, 2), 0, 0, zero_read, ignored_write },
+	{ AT(3, 0, 5, 4, 3), 0, 0, zero_read, ignored_write },
+	{ AT(3, 0, 5, 5, 0), 0, 0, zero_read, ignored_write },
+	{ AT(3, 0, 5, 5, 1), 0, 0, zero_read, ignored_write },
+	{ AT(3, 3, 14, 0, 0), 0, READ_ONLY | USER_READ, frequency_read, NULL, frequency_allow },
+	{ AT(3, 3, 14, 0, 1), TIMER_COUNT | 1, READ_ONLY | USER_READ, timer_read, NULL, physical_count_allow },
+	{ AT(3, 3, 14, 0, 2), TIMER_COUNT | 0, READ_ONLY | USER_READ, timer_read, NULL, virtual_count_allow },
+	{ AT(3, 3, 14, 0, 5), TIMER_COUNT | 1, READ_ONLY | USER_READ, timer_read, NULL, physical_count_allow },
+	{ AT(3, 3, 14, 0, 6), TIMER_COUNT | 0, READ_ONLY | USER_READ, timer_read, NULL, virtual_count_allow },
+	{ AT(3, 3, 14, 2, 0), TIMER_TVAL | 1, USER | ATTENTION, timer_read, timer_write, physical_timer_allow },
+	{ AT(3, 3, 14, 2, 1), TIMER_CTL | 1, USER | ATTENTION, timer_read, timer_write, physical_timer_allow },
+	{ AT(3, 3, 14, 2, 2), TIMER_CVAL | 1, USER | ATTENTION, timer_read, timer_write, physical_timer_allow },
+	{ AT(3, 3, 14, 3, 0), TIMER_TVAL | 0, USER | ATTENTION, timer_read, timer_write, virtual_timer_allow },
+	{ AT(3, 3, 14, 3, 1), TIMER_CTL | 0, USER | ATTENTION, timer_read, timer_write, virtual_timer_allow },
+	{ AT(3, 3, 14, 3, 2), TIMER_CVAL | 0, USER | ATTENTION, timer_read, timer_write, virtual_timer_allow },
+	PMU_ROW(3, 9, 12, 0, PMCR_EL0, pmcr_read, pmcr_write, pmu_allow),
+	PMU_ROW(3, 9, 12, 1, PMCNTENSET_EL0, pair_read, pair_write, pmu_allow),
+	PMU_ROW(3, 9, 12, 2, PMCNTENCLR_EL0, pair_read, pair_write, pmu_allow),
+	PMU_ROW(3, 9, 12, 3, PMOVSCLR_EL0, pair_read, pair_write, pmu_allow),
+	{ AT(3, 3, 9, 12, 4), 0, NEEDS_PMU | USER_WRITE | WRITE_ONLY, NULL, ignored_write, swinc_allow }, /* PMSWINC_EL0 */
+	PMU_ROW(3, 9, 12, 5, PMSELR_EL0, NULL, pmselr_write, pmselr_allow),
+	{ AT(3, 3, 9, 12, 6), 0, NEEDS_PMU | USER_READ | READ_ONLY, zero_read, NULL, pmu_allow }, /* PMCEID0_EL0 */
+	{ AT(3, 3, 9, 12, 7), 0, NEEDS_PMU | USER_READ | READ_ONLY, zero_read, NULL, pmu_allow },
+	PMU_ROW(3, 9, 13, 0, PMCCNTR_EL0, cycles_read, cycles_write, cycles_allow),
+	PMU_ROW(3, 9, 13, 1, PMEVTYPER0_EL0, selected_read, selected_write, pmu_allow),
+	PMU_ROW(3, 9, 13, 2, PMEVCNTR0_EL0, selected_read, selected_write, event_allow),
+	{ AT(3, 3, 9, 14, 0), SYS_PMUSERENR_EL0, NEEDS_PMU | USER_READ },
+	PMU_ROW(3, 9, 14, 3, PMOVSSET_EL0, pair_read, pair_write, pmu_allow),
+	PMU_ROW(0, 9, 14, 1, PMINTENSET_EL1, pair_read, pair_write, NULL),
+	PMU_ROW(0, 9, 14, 2, PMINTENCLR_EL1, pair_read, pair_write, NULL),
+	{ AT(3, 0, 9, 14, 6), 0, NEEDS_PMU | READ_ONLY, zero_read }, /* PMMIR_EL1 */
+};
+
+/* ---- Storage. ---- */
+
+enum storage_rule { PLAIN, INVARIANT, MPIDR, ID, SVE, PTRAUTH, PMU, PMU_SET, PMU_CLR, PMU_PMCR, PMU_SWINC, CLIDR, OSLSR };
+
+static const struct storage {
+	uint16_t encoding;
+	uint8_t rule;
+} storage[SYSREG_COUNT] = {
+#define SYSREG(name, op0, op1, crn, crm, op2, rule, reset) { AT(op0, op1, crn, crm, op2), rule },
+#include "arm64/sysregs_list.h"
+#undef SYSREG
+};
+
+/* What a write of a plain register means beside the storing. */
+static uint16_t consequences(enum sysreg reg)
+{
+	switch ((int)reg) {
+	case SYS_SCTLR_EL1:
+		return TRANSLATION | STATE;
+	case SYS_TTBR0_EL1: case SYS_TTBR1_EL1: case SYS_TCR_EL1:
+		return TRANSLATION;
+	case SYS_CPACR_EL1: case SYS_ZCR_EL1:
+		return STATE;
+	case SYS_MDSCR_EL1:
+		return ATTENTION;
+	default:
+		/* Watchpoints and breakpoints, of which MDSCR_EL1 says whether they are in force. */
+		return storage[reg].encoding < AT(2, 0, 1, 0, 0) ? ATTENTION : 0;
+	}
+}
+
+/* D17.2: registers of features that the guest's ID registers do not show. */
+static bool hidden(const struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	uint64_t mmfr3 = arm64_vm(cpu)->id[SYS_ID_AA64MMFR3_EL1 - SYS_ID_PFR0_EL1];
+
+	switch ((int)reg) {
+	case SYS_TCR2_EL1: return !(mmfr3 & 15);
+	case SYS_PIR_EL1: case SYS_PIRE0_EL1: return !(mmfr3 >> 8 & 15);
+	default: return false;
+	}
+}
+
+static bool storage_row(const struct arm64_vcpu *cpu, unsigned int encoding, struct row *row)
+{
+	for (unsigned int i = 0; i < SYSREG_COUNT; i++) {
+		enum sysreg reg = (enum sysreg)i;
+
+		if (storage[i].encoding != encoding)
+			continue;
+		*row = (struct row){ .encoding = (uint16_t)encoding, .reg = (uint16_t)i, .flags = DATA };
+		switch (storage[i].rule) {
+		case ID:
+			row->flags = READ_ONLY;
+			row->read = id_read;
+			break;
+		case INVARIANT: case MPIDR: case CLIDR:
+			row->flags |= READ_ONLY;
+			break;
+		case SVE:
+			row->flags |= NEEDS_SVE;
+			break;
+		case PTRAUTH:
+			row->flags |= NEEDS_PTRAUTH;
+			break;
+		case PMU:
+			row->flags |= NEEDS_PMU | USER;
+			row->allow = storage[i].encoding >> 11 == 7 && (encoding >> 3 & 15) < 12 ? event_allow : pmu_allow;
+			break;
+		}
+		if (reg == SYS_TPIDR_EL0)
+			row->flags |= USER;
+		if (reg == SYS_TPIDRRO_EL0)
+			row->flags |= USER_READ;
+		row->flags |= consequences(reg);
+		return (encoding >> 11 & 7) < 4 && !hidden(cpu, reg);
+	}
+	return false;
+}
+
+/* By encoding; false: there is no such register. */
+static bool row_find(const struct arm64_vcpu *cpu, unsigned int encoding, struct row *row)
+{
+	for (unsigned int i = 0; i < sizeof special / sizeof *special; i++) {
+		if (special[i].encoding == encoding) {
+			*row = special[i];
+			return true;
+		}
+	}
+	return storage_row(cpu, encoding, row);
+}
+
+/* ---- Handlers. ---- */
+
+/* FEAT_IDST: reading ID registers at EL0 is trapped, not UNDEFINED. */
+static bool id_space_trapped(const struct arm64_vcpu *cpu, unsigned int encoding)
+{
+	uint64_t mmfr2 = arm64_vm(cpu)->id[SYS_ID_AA64MMFR2_EL1 - SYS_ID_PFR0_EL1];
+
+	return encoding >> 14 == 3 && (encoding >> 11 & 7) != 3 && (encoding >> 7 & 15) == 0 && mmfr2 >> 36 & 15;
+}
+
+/* Whether the access may go on; if not, the exception is recorded. */
+static bool access_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, const struct row *row, bool write)
+{
+	uint16_t user = write ? USER_WRITE : USER_READ;
+
+	if ((row->flags & READ_ONLY && write) || (row->flags & WRITE_ONLY && !write) ||
+	    (row->flags & NEEDS_PMU && !arm64_has(cpu, KVM_ARM_VCPU_PMU_V3)) || (row->flags & NEEDS_SVE && !arm64_has(cpu, KVM_ARM_VCPU_SVE)) ||
+	    (row->flags & NEEDS_PTRAUTH && !arm64_has(cpu, KVM_ARM_VCPU_PTRAUTH_ADDRESS)) || (!cpu->el && !(row->flags & user))) {
+		if (!cpu->el && !write && id_space_trapped(cpu, row->encoding))
+			a64_system_trap(cpu, insn);
+		else
+			a64_undefined(cpu, insn);
+		return false;
+	}
+	if (!cpu->el && row->allow && !row->allow(cpu, write)) {
+		a64_system_trap(cpu, insn);
+		return false;
+	}
+	if (row->flags & NEEDS_SVE && cpu->mode & A64_MODE_SVE_TRAP) {
+		a64_exception(cpu, insn, syndrome(EC_SVE, 0));
+		return false;
+	}
+	if (row->flags & NEEDS_FP && cpu->mode & A64_MODE_FP_TRAP) {
+		a64_exception(cpu, insn, syndrome(EC_FP, UINT64_C(0x1e) << 20));
+		return false;
+	}
+	return true;
+}
+
+static bool mrs_value(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t *value)
+{
+	struct row row;
+
+	if (!row_find(cpu, system_encoding(insn->word), &row)) {
+		a64_undefined(cpu, insn);
+		return false;
+	}
+	if (!access_check(cpu, insn, &row, false))
+		return false;
+	*value = row.read ? row.read(cpu, (enum sysreg)row.reg) : cpu->sys[row.reg];
+	return true;
+}
+
+static void mrs(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	uint64_t value;
+
+	if (!mrs_value(cpu, insn, &value))
+		return;
+	cpu->x[insn->d] = value;
+	a64_done(cpu, insn, ARM64_STOP_NONE);
+}
+
+/* Ends its block always: rare enough. */
+static void msr(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	uint64_t value = cpu->x[insn->d];
+	struct row row;
+
+	if (!row_find(cpu, system_encoding(insn->word), &row)) {
+		a64_undefined(cpu, insn);
+		return;
+	}
+	if (!access_check(cpu, insn, &row, true))
+		return;
+	if (row.flags & TRANSLATION && cpu->sys[row.reg] != value)
+		a64_tlb_flush(cpu);
+	if (row.write)
+		row.write(cpu, (enum sysreg)row.reg, value);
+	else
+		cpu->sys[row.reg] = value;
+	if (row.flags & STATE)
+		a64_state_changed(cpu);
+	a64_done(cpu, insn, row.flags & ATTENTION ? ARM64_STOP_EVENT : ARM64_STOP_NONE);
+}
+
+/* Those that are frequent: `imm` is the index into sys[]. */
+static void mrs_plain(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	cpu->x[insn->d] = cpu->sys[insn->imm];
+	a64_next(cpu, insn);
+}
+
+static void msr_plain(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	cpu->sys[insn->imm] = cpu->x[insn->d];
+	a64_next(cpu, insn);
+}
+
+static void mrs_sp_el0(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	cpu->x[insn->d] = cpu->x[X_SP_EL0];
+	a64_next(cpu, insn);
+}
+
+static void msr_sp_el0(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	cpu->x[X_SP_EL0] = cpu->x[insn->d];
+	a64_next(cpu, insn);
+}
+
+static void mrs_nzcv(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	cpu->x[insn->d] = (uint64_t)flags_get(cpu) << 28;
+	a64_next(cpu, insn);
+}
+
+static void msr_nzcv(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	flags_set(cpu, cpu->x[insn->d] >> 28 & 15);
+	a64_next(cpu, insn);
+}
+
+static void mrs_daif(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	cpu->x[insn->d] = cpu->pstate & PSTATE_DAIF;
+	a64_next(cpu, insn);
+}
+
+static void msr_daif(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	daif_write(cpu, 0, cpu->x[insn->d]);
+	if (unlikely(a64_attention(cpu)))
+		a64_done(cpu, insn, ARM64_STOP_EVENT);
+	else
+		a64_next(cpu, insn);
+}
+
+/* The pointer of the current thread, the interrupt mask, and what an exception's handler saves. */
+static a64_fn *decode_frequent(const struct a64_decode *decode, struct a64_insn *insn, bool read)
+{
+	bool el1 = decode->mode & A64_MODE_EL1;
+
+	switch (system_encoding(insn->word)) {
+	case AT(3, 3, 13, 0, 2):
+		insn->imm = SYS_TPIDR_EL0;
+		return read ? mrs_plain : msr_plain;
+	case AT(3, 3, 4, 2, 0):
+		return read ? mrs_nzcv : msr_nzcv;
+	case AT(3, 0, 13, 0, 4):
+		insn->imm = SYS_TPIDR_EL1;
+		return el1 ? read ? mrs_plain : msr_plain : NULL;
+	case AT(3, 0, 4, 1, 0):
+		return el1 ? read ? mrs_sp_el0 : msr_sp_el0 : NULL;
+	case AT(3, 3, 4, 2, 1):
+		return el1 ? read ? mrs_daif : msr_daif : NULL;
+	case AT(3, 3, 13, 0, 3):
+		insn->imm = SYS_TPIDRRO_EL0;
+		return read ? mrs_plain : NULL;
+	default:
+		return NULL;
+	}
+}
+
+a64_fn *decode_system_register(struct a64_decode *decode, struct a64_insn *insn)
+{
+	bool read = bit(insn->word, 21);
+	a64_fn *handler;
+
+	insn->d = read ? reg_write(bits(insn->word, 4, 0)) : reg_read(bits(insn->word, 4, 0));
+	handler = decode_frequent(decode, insn, read);
+	if (handler)
+		return handler;
+	decode->ends = true;
+	return read ? mrs : msr;
+}

@@ -1,0 +1,425 @@
+/*
+ * KVM_RUN: finish what the last exit left over, take what is due, run the guest, describe the exit. What a single instruction does is cpu/'s
+ * business. Documentation/virt/kvm/api.rst, 4.10, 5 and 8.5.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "arm64/cpu/exec.h"
+#include "arm64/firmware.h"
+#include "core/user.h"
+#include "core/why.h"
+
+/* What the outer loop does next. */
+enum next { NEXT_GO_ON, NEXT_EXIT /* KVM_RUN returns 0 */, NEXT_INTERRUPTED /* EINTR */, NEXT_ERROR, NEXT_WAIT };
+
+#define POLL_NS 1000000 /* between two looks at a timer that has fired and was told, but may change */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* ---- Timers: their interrupts are the program's to deliver (api.rst 8.5, KVM_CAP_ARM_USER_IRQ). ---- */
+
+#define TIMER_ENABLE 1
+#define TIMER_IMASK 2
+
+static bool timer_level(const struct arm64_vcpu *cpu, unsigned int timer)
+{
+	return (cpu->timer[timer].ctl & (TIMER_ENABLE | TIMER_IMASK)) == TIMER_ENABLE && arm64_timer_fires(cpu, timer);
+}
+
+static uint64_t device_levels(const struct arm64_vcpu *cpu)
+{
+	return (timer_level(cpu, 0) ? KVM_ARM_DEV_EL1_VTIMER : 0) | (timer_level(cpu, 1) ? KVM_ARM_DEV_EL1_PTIMER : 0);
+}
+
+/* Whether the program has another idea of the timers' lines than is true. */
+static bool levels_changed(const struct arm64_vcpu *cpu)
+{
+	uint64_t told = cpu->vcpu.run->s.regs.device_irq_level & (KVM_ARM_DEV_EL1_VTIMER | KVM_ARM_DEV_EL1_PTIMER);
+
+	return told != device_levels(cpu);
+}
+
+/* When the interpreter has to come back for a timer. */
+static uint64_t deadline(const struct arm64_vcpu *cpu)
+{
+	uint64_t at = arm64_timer_deadline(cpu), now;
+
+	if (at == UINT64_MAX)
+		return at;
+	now = now_ns();
+	return at > now ? at : now + POLL_NS;
+}
+
+/* ---- Finishing the last exit. ---- */
+
+/* The load's register gets what the program answered; PC moves on. */
+static void mmio_complete(struct arm64_vcpu *cpu)
+{
+	unsigned int size = cpu->mmio.size, shift = 64 - 8 * size;
+	uint64_t value = 0;
+
+	cpu->mmio.pending = false;
+	if (!cpu->mmio.write) {
+		memcpy(&value, cpu->vcpu.run->mmio.data, size);
+		if (cpu->mmio.sign)
+			value = (uint64_t)((int64_t)(value << shift) >> shift);
+		cpu->x[cpu->mmio.rt] = cpu->mmio.wide ? value : (uint32_t)value;
+	}
+	cpu->pc += 4;
+	if (cpu->step_active) {
+		cpu->step_active = false;
+		if (a64_debug_choose(cpu))
+			a64_debug_after(cpu);
+	}
+}
+
+/* KVM_SET_VCPU_EVENTS' ext_dabt_pending: a synchronous external abort in place of the instruction. */
+static void external_abort_take(struct arm64_vcpu *cpu)
+{
+	cpu->external_abort_pending = false;
+	a64_exception_raise(cpu, syndrome(cpu->el ? EC_DATA_SAME : EC_DATA_LOWER, 0x10), true, cpu->exception.far);
+}
+
+/* ---- Running. ---- */
+
+static bool guard_covers(void *context, uint64_t address)
+{
+	const struct arm64_vcpu *cpu = context;
+	const struct slot_table *table = vm_slots(cpu->vcpu.vm, 0);
+
+	for (uint32_t i = 0; i < table->count; i++)
+		if (address - table->slots[i]->hva < table->slots[i]->pages << PAGE_SHIFT)
+			return true;
+	return false;
+}
+
+static void call(struct arm64_vcpu *cpu)
+{
+	/* SMC's PC is moved here, so that for the program both are alike. */
+	if (cpu->exception.syndrome >> ESR_EC_SHIFT == EC_SMC)
+		cpu->pc += 4;
+	cpu->stop = smccc_call(cpu) == FIRMWARE_EXIT ? ARM64_STOP_EXIT : ARM64_STOP_EVENT;
+}
+
+/* One instruction with everything that watches it; cpu->stop says what came of it. */
+static void step_watched(struct arm64_vcpu *cpu)
+{
+	if (!a64_debug_before(cpu))
+		return;
+	cpu->step_active = true;
+	a64_cpu_step(cpu);
+	if (cpu->stop == ARM64_STOP_CALL)
+		call(cpu);
+	if (cpu->stop == ARM64_STOP_EXIT || cpu->stop == ARM64_STOP_ERROR)
+		return; /* MMIO, say: the instruction is not over */
+	if (cpu->stop == ARM64_STOP_EXCEPTION) {
+		if (cpu->exception.syndrome >> ESR_EC_SHIFT == EC_SVC)
+			cpu->pstate &= ~PSTATE_SS; /* it returns behind itself: it has been stepped over */
+		a64_exception_take(cpu);
+	}
+	cpu->step_active = false;
+	cpu->stop = ARM64_STOP_NONE;
+	a64_debug_after(cpu);
+}
+
+/* Everything between two looks at requests: returns when something must be decided outside. */
+static enum next guest_go(struct arm64_vcpu *cpu)
+{
+	uint64_t until = deadline(cpu);
+	bool careful, look; /* at what may have changed meanwhile: not behind each exception */
+
+	for (;;) {
+		careful = false;
+		look = true;
+		switch ((enum arm64_stop)cpu->stop) {
+		case ARM64_STOP_NONE:
+		case ARM64_STOP_EVENT:
+			break;
+		case ARM64_STOP_CAREFUL:
+			careful = true;
+			look = false;
+			break;
+		case ARM64_STOP_EXCEPTION:
+			a64_exception_take(cpu);
+			look = false;
+			break;
+		case ARM64_STOP_WAIT:
+			cpu->stop = ARM64_STOP_NONE;
+			return NEXT_WAIT;
+		case ARM64_STOP_CALL:
+			call(cpu);
+			if (cpu->stop == ARM64_STOP_EXIT)
+				continue;
+			cpu->stop = ARM64_STOP_NONE;
+			if (__atomic_load_n(&cpu->mp_state, __ATOMIC_RELAXED) != KVM_MP_STATE_RUNNABLE)
+				return NEXT_GO_ON;
+			break;
+		case ARM64_STOP_EXIT:
+			cpu->stop = ARM64_STOP_NONE;
+			return NEXT_EXIT;
+		case ARM64_STOP_ERROR:
+			cpu->stop = ARM64_STOP_NONE;
+			return NEXT_ERROR;
+		}
+		cpu->stop = ARM64_STOP_NONE;
+		if (atomic_load_explicit(&cpu->vcpu.kick.request, memory_order_relaxed))
+			return NEXT_GO_ON;
+		if (look) {
+			if (levels_changed(cpu))
+				return NEXT_INTERRUPTED;
+			a64_interrupt_take(cpu);
+			until = deadline(cpu);
+		}
+		if (a64_debug_choose(cpu))
+			step_watched(cpu);
+		else if (careful)
+			a64_cpu_step(cpu);
+		else
+			a64_cpu_execute(cpu, until);
+	}
+}
+
+/* In the guest, with the memory standing still and holes in it survivable. */
+static enum next guest_enter(struct arm64_vcpu *cpu)
+{
+	struct fault_guard guard = { .covers = guard_covers, .context = cpu };
+	enum next next;
+
+	vcpu_guest_enter(&cpu->vcpu);
+	if (cpu->vcpu.memory_generation != atomic_load(&cpu->vcpu.vm->memory_generation)) {
+		cpu->vcpu.memory_generation = atomic_load(&cpu->vcpu.vm->memory_generation);
+		a64_tlb_flush(cpu);
+	}
+	if (sigsetjmp(guard.resume, 0))
+		a64_host_fault(cpu); /* the guard has been popped */
+	fault_guard_push(&guard);
+	next = guest_go(cpu);
+	fault_guard_pop(&guard);
+	vcpu_guest_leave(&cpu->vcpu);
+	return next;
+}
+
+/* Requests of other threads, between two stays in the guest. */
+static enum next requests_handle(struct arm64_vcpu *cpu)
+{
+	uint32_t request = atomic_load(&cpu->vcpu.kick.request);
+
+	if (!request)
+		return NEXT_GO_ON;
+	if (request & REQUEST_SIGNAL)
+		return NEXT_INTERRUPTED;
+	atomic_fetch_and(&cpu->vcpu.kick.request, ~request | REQUEST_SIGNAL);
+	return NEXT_GO_ON;
+}
+
+static bool wakes(const struct arm64_vcpu *cpu)
+{
+	return a64_interrupt_pending(cpu) || device_levels(cpu);
+}
+
+/* Sleeps unless something is there already. */
+static void wait_for(struct arm64_vcpu *cpu, uint64_t deadline_ns)
+{
+	if (!atomic_load(&cpu->vcpu.kick.request))
+		kick_wait(&cpu->vcpu.kick, deadline_ns);
+}
+
+/* For as long as nothing is asked of the vCPU: then KVM too lets WFI end. */
+void arm64_wait(struct arm64_vcpu *cpu)
+{
+	stats_count(&cpu->stats_values[ARM64_STAT_WFI_EXITS]);
+	while (!wakes(cpu) && !atomic_load(&cpu->vcpu.kick.request))
+		wait_for(cpu, arm64_timer_deadline(cpu));
+}
+
+/* PSCI's CPU_ON of this vCPU by another one. */
+static void power_on(struct arm64_vcpu *cpu)
+{
+	if (!__atomic_load_n(&cpu->power_on.pending, __ATOMIC_SEQ_CST))
+		return;
+	pthread_mutex_lock(&cpu->vcpu.vm->lock);
+	if (cpu->power_on.pending) {
+		arm64_vcpu_reset(cpu);
+		cpu->pc = cpu->power_on.pc;
+		cpu->x[0] = cpu->power_on.x0;
+		cpu->power_on.pending = false;
+		a64_state_changed(cpu);
+		a64_tlb_flush(cpu);
+	}
+	pthread_mutex_unlock(&cpu->vcpu.vm->lock);
+}
+
+/* KVM_MP_STATE_SUSPENDED: waits as WFI does, and tells what woke it; the state stays until the program changes it (api.rst 4.38). */
+static enum next suspended(struct arm64_vcpu *cpu)
+{
+	struct kvm_run *run = cpu->vcpu.run;
+
+	if (!wakes(cpu)) {
+		wait_for(cpu, arm64_timer_deadline(cpu));
+		return NEXT_GO_ON;
+	}
+	memset(&run->system_event, 0, sizeof run->system_event);
+	run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
+	run->system_event.type = KVM_SYSTEM_EVENT_WAKEUP;
+	return NEXT_EXIT;
+}
+
+/* A state that no vCPU here can be in: AArch32, or another exception level. */
+static bool state_bad(const struct arm64_vcpu *cpu)
+{
+	unsigned int mode = cpu->pstate & PSTATE_MODE;
+
+	return mode != PSTATE_EL0T && mode != PSTATE_EL1T && mode != PSTATE_EL1H;
+}
+
+static enum next state_refuse(struct arm64_vcpu *cpu)
+{
+	cpu->vcpu.run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	cpu->vcpu.run->fail_entry.hardware_entry_failure_reason = 0;
+	cpu->stop_error = why(EINVAL, "pstate 0x%llx: not a state of AArch64's EL0 or EL1", (unsigned long long)cpu->pstate);
+	return NEXT_ERROR;
+}
+
+static enum next run_loop(struct arm64_vcpu *cpu)
+{
+	enum next next;
+
+	for (;;) {
+		next = requests_handle(cpu);
+		if (next != NEXT_GO_ON)
+			return next;
+		power_on(cpu);
+		switch (__atomic_load_n(&cpu->mp_state, __ATOMIC_SEQ_CST)) {
+		case KVM_MP_STATE_STOPPED:
+			wait_for(cpu, UINT64_MAX);
+			continue;
+		case KVM_MP_STATE_SUSPENDED:
+			next = suspended(cpu);
+			if (next != NEXT_GO_ON)
+				return next;
+			continue;
+		}
+		if (state_bad(cpu))
+			return state_refuse(cpu);
+		next = guest_enter(cpu);
+		if (next == NEXT_WAIT)
+			arm64_wait(cpu);
+		else if (next != NEXT_GO_ON)
+			return next;
+	}
+}
+
+/* ---- The call. ---- */
+
+/* KVM_SET_SIGNAL_MASK: the mask for the time of the run. */
+static void signal_mask_enter(struct arm64_vcpu *cpu, sigset_t *old)
+{
+	sigset_t mask;
+
+	if (!cpu->vcpu.signal_mask_set)
+		return;
+	sigemptyset(&mask);
+	for (int signal = 1; signal <= 64; signal++)
+		if (cpu->vcpu.signal_mask >> (signal - 1) & 1)
+			sigaddset(&mask, signal);
+	pthread_sigmask(SIG_BLOCK, NULL, old);
+	kick_thread_blocked(old);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+static void signal_mask_leave(struct arm64_vcpu *cpu, const sigset_t *old)
+{
+	if (!cpu->vcpu.signal_mask_set)
+		return;
+	pthread_sigmask(SIG_SETMASK, old, NULL);
+	kick_thread_blocked(NULL);
+}
+
+/* Without an interrupt controller in KVM the guest is not to see the GIC's system registers. */
+static void first_run(struct arm64_vcpu *cpu)
+{
+	struct arm64_vm *vm = arm64_vm(cpu);
+
+	if (cpu->ran)
+		return;
+	pthread_mutex_lock(&vm->vm.lock);
+	if (!atomic_exchange(&vm->ran, true)) {
+		vm->id[SYS_ID_AA64PFR0_EL1 - SYS_ID_PFR0_EL1] &= ~(UINT64_C(15) << 24);
+		vm->id[SYS_ID_PFR1_EL1 - SYS_ID_PFR0_EL1] &= ~(UINT64_C(15) << 28);
+	}
+	pthread_mutex_unlock(&vm->vm.lock);
+	cpu->ran = true;
+}
+
+static enum next run_prepared(struct arm64_vcpu *cpu)
+{
+	struct kvm_run *run = cpu->vcpu.run;
+	enum next next;
+
+	cpu->stop = ARM64_STOP_NONE;
+	a64_registers_changed(cpu);
+	if (cpu->mmio.pending)
+		mmio_complete(cpu);
+	if (cpu->stop == ARM64_STOP_EXIT) { /* the step that began before the exit */
+		cpu->stop = ARM64_STOP_NONE;
+		return NEXT_EXIT;
+	}
+	cpu->step_active = false;
+	if (run->immediate_exit) {
+		run->exit_reason = KVM_EXIT_INTR;
+		return NEXT_INTERRUPTED;
+	}
+	if (cpu->external_abort_pending)
+		external_abort_take(cpu);
+	next = run_loop(cpu);
+	if (next == NEXT_INTERRUPTED)
+		run->exit_reason = KVM_EXIT_INTR;
+	return next;
+}
+
+/* The way out of every run: what KVM stores whatever the result. */
+static long run_finish(struct arm64_vcpu *cpu, enum next next)
+{
+	cpu->vcpu.run->s.regs.device_irq_level = device_levels(cpu);
+	switch (next) {
+	case NEXT_EXIT:
+		return 0;
+	case NEXT_INTERRUPTED:
+		return -EINTR;
+	default:
+		return -cpu->stop_error;
+	}
+}
+
+long arm64_vcpu_run(struct arm64_vcpu *cpu)
+{
+	sigset_t old;
+	enum next next;
+	int error;
+
+	if (!cpu->initialized)
+		return why(-ENOEXEC, "KVM_ARM_VCPU_INIT has not been called on this vCPU");
+	if (arm64_has(cpu, KVM_ARM_VCPU_SVE) && !cpu->finalized)
+		return why(-EPERM, "SVE: KVM_ARM_VCPU_FINALIZE has not been called on this vCPU");
+	error = a64_cpu_prepare(cpu);
+	if (error)
+		return error;
+	first_run(cpu);
+	fault_handlers_install();
+	kick_thread_enter(&cpu->vcpu.kick);
+	signal_mask_enter(cpu, &old);
+	next = run_prepared(cpu);
+	signal_mask_leave(cpu, &old);
+	kick_thread_leave(&cpu->vcpu.kick);
+	atomic_fetch_and(&cpu->vcpu.kick.request, ~(uint32_t)REQUEST_SIGNAL);
+	return run_finish(cpu, next);
+}
