@@ -33,7 +33,7 @@ enum anykvm_accel {
 /* ---- Descriptors. ---- */
 
 /**
- * Opens a software KVM for x86-64 guests, as open("/dev/kvm", flags) does for the hardware's.
+ * Opens a software KVM for guests of the host's own architecture (x86-64 or arm64), as open("/dev/kvm", flags) does for the hardware's.
  *
  * @param flags  O_CLOEXEC or 0; other bits of open(2) are accepted and have no effect.
  * @return a descriptor owned by the caller (close it with anykvm_close()), or -1 with errno (EMFILE, ENFILE, ENOMEM).
@@ -44,7 +44,7 @@ int anykvm_open(int flags);
  * Opens a KVM of the caller's choice.
  *
  * @param accel  which.
- * @param arch   the guests' architecture: KVM_REG_X86; 0: the software KVM's first (x86), or the machine's with the kernel's KVM.
+ * @param arch   the guests' architecture: KVM_REG_X86 (software KVM: on x86-64 hosts), KVM_REG_ARM64 (on x86-64 and arm64 hosts); 0: the host's own.
  * @param flags  as of anykvm_open().
  * @return as anykvm_open(); ENOENT or EACCES when there is no usable /dev/kvm (ANYKVM_ACCEL_KVM), ENODEV when it has no guests of that
  *         architecture, EINVAL when no KVM has.

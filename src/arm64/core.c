@@ -62,6 +62,7 @@ static int core_find(struct arm64_vcpu *cpu, uint64_t id, bool set, struct arm64
 		return why(-ENOENT, "beyond struct kvm_regs");
 	reg->size = reg->significant = place(cpu, (uint32_t)word, &reg->place);
 	reg->number = (uint32_t)word;
+	reg->plain = reg->place != NULL;
 	if (!reg->size)
 		return why(-EINVAL, "no register begins at byte %u of struct kvm_regs", 4 * (unsigned int)word);
 	if (reg->size == 16 && arm64_has(cpu, KVM_ARM_VCPU_SVE))

@@ -146,7 +146,7 @@ int arm64_id_check(const struct arm64_vm *vm, enum sysreg reg, uint64_t value)
 {
 	uint64_t now = *arm64_id_place((struct arm64_vm *)vm, reg);
 
-	if (is_aarch32(reg))
+	if (is_aarch32(reg) || value == now)
 		return 0;
 	value = canonical(reg, value);
 	if (reg == SYS_ID_AA64DFR0_EL1 && (value & 15) < 6)

@@ -84,6 +84,7 @@ static int init_locked(struct arm64_vcpu *cpu, uint32_t features, bool off)
 		features_give(vm, features);
 	reset(cpu, !cpu->initialized);
 	cpu->initialized = true;
+	arm64_registers_forget(cpu);
 	cpu->power_on.pending = false;
 	__atomic_store_n(&cpu->mp_state, off ? KVM_MP_STATE_STOPPED : KVM_MP_STATE_RUNNABLE, __ATOMIC_SEQ_CST);
 	return 0;
@@ -114,5 +115,6 @@ int arm64_vcpu_finalize(struct arm64_vcpu *cpu, int feature)
 	if (cpu->finalized)
 		return why(-EPERM, "the vCPU is finalized");
 	cpu->finalized = true;
+	arm64_registers_forget(cpu);
 	return 0;
 }

@@ -15,8 +15,9 @@
 
 /* The table: ops of a vCPU's object, whose ioctl() this is (ioctl.c). */
 extern const struct object_ops arm64_vcpu_ops;
-/* The vCPU's registers by id (registers.c). */
+/* The vCPU's registers by id (registers.c). _forget: which registers there are has changed, or the vCPU goes. */
 extern const struct register_ops arm64_register_ops;
+void arm64_registers_forget(struct arm64_vcpu *cpu);
 
 /* ---- KVM_ARM_VCPU_INIT, KVM_ARM_VCPU_FINALIZE, KVM_ARM_PREFERRED_TARGET (init.c). ---- */
 int arm64_vcpu_init(struct arm64_vcpu *cpu, const struct kvm_vcpu_init *init);
@@ -41,6 +42,7 @@ struct arm64_reg {
 	uint32_t number; /* the class's own */
 	uint32_t size;   /* bytes, as the id says */
 	uint32_t significant; /* bytes of a value that count when it is set */
+	bool plain;      /* any value can be set, and to set it is to copy it to `place` */
 	int late;        /* 0, or why it cannot be set, to be told once its value was read */
 	void *place;     /* where the value is, when it is nothing but storage of the vCPU; else NULL, and get() makes it up */
 };
@@ -103,6 +105,7 @@ void arm64_sysregs_reset(struct arm64_vcpu *cpu, bool first);
 
 /* ---- Performance monitors (pmu.c). ---- */
 #define ARM64_PMU_COUNTERS 6
+#define ARM64_PMCR UINT64_C(0x40) /* after a reset: LC, which is RES1 where there is no AArch32 */
 uint64_t arm64_pmu_get(struct arm64_vcpu *cpu, enum sysreg reg);
 void arm64_pmu_set(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value);
 /* Registers of a pair that were set together to one value: the word is that. */

@@ -5,7 +5,6 @@
 #include "arm64/ioctl.h"
 
 #define PMCR_KEPT UINT64_C(0xff)
-#define PMCR_LC UINT64_C(0x40) /* RES1 where there is no AArch32 */
 #define PMCR_N_SHIFT 11
 #define CYCLES (UINT64_C(1) << 31)
 
@@ -56,7 +55,7 @@ static void pmcr_set(struct arm64_vcpu *cpu, uint64_t value)
 
 	if (n <= ARM64_PMU_COUNTERS && !vm->ran)
 		vm->pmcr_n = n;
-	cpu->sys[SYS_PMCR_EL0] = (value & PMCR_KEPT) | PMCR_LC;
+	cpu->sys[SYS_PMCR_EL0] = (value & PMCR_KEPT) | ARM64_PMCR;
 }
 
 void arm64_pmu_set(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
@@ -82,25 +81,30 @@ void arm64_pmu_set(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 	}
 }
 
+/* Which pair a register is of; -1: none. */
+static int pair_of(enum sysreg reg)
+{
+	switch ((int)word_of(reg)) {
+	case SYS_PMCNTENSET_EL0: return 0;
+	case SYS_PMINTENSET_EL1: return 1;
+	case SYS_PMOVSSET_EL0: return 2;
+	default: return -1;
+	}
+}
+
 /* A list that was read has the word twice; what sets and clears the same bits can only mean the word. */
 void arm64_pmu_settle(struct arm64_vcpu *cpu, const struct arm64_reg *regs, const struct register_entry *entries, uint32_t count)
 {
-	static const enum sysreg words[] = { SYS_PMCNTENSET_EL0, SYS_PMINTENSET_EL1, SYS_PMOVSSET_EL0 };
+	static const enum sysreg words[3] = { SYS_PMCNTENSET_EL0, SYS_PMINTENSET_EL1, SYS_PMOVSSET_EL0 };
+	const void *values[3][2] = { { NULL } }; /* of the register that sets, and of the one that clears */
 
-	for (uint32_t i = 0; i < sizeof words / sizeof *words; i++) {
-		const void *set = NULL, *clear = NULL;
+	for (uint32_t i = 0; i < count; i++) {
+		int pair = regs[i].place || regs[i].class != &arm64_system ? -1 : pair_of((enum sysreg)regs[i].number);
 
-		for (uint32_t j = 0; j < count; j++) {
-			enum sysreg reg = (enum sysreg)regs[j].number;
-
-			if (regs[j].class != &arm64_system || word_of(reg) != words[i])
-				continue;
-			if (reg == words[i])
-				set = entries[j].value;
-			else
-				clear = entries[j].value;
-		}
-		if (set && clear && value64(set) == value64(clear))
-			cpu->sys[words[i]] = value64(set) & counters(cpu);
+		if (pair >= 0)
+			values[pair][arm64_sysregs[regs[i].number].rule == RULE_PMU_CLR] = entries[i].value;
 	}
+	for (uint32_t i = 0; i < 3; i++)
+		if (values[i][0] && values[i][1] && value64(values[i][0]) == value64(values[i][1]))
+			cpu->sys[words[i]] = value64(values[i][0]) & counters(cpu);
 }

@@ -121,6 +121,7 @@ static int sve_find(struct arm64_vcpu *cpu, uint64_t id, bool set, struct arm64_
 	if (!cpu->finalized)
 		return why(-EPERM, "not before KVM_ARM_VCPU_FINALIZE (SVE)");
 	reg->number = (uint32_t)number + 1; /* 0 is the lengths */
+	reg->plain = true;
 	if (number < 32) {
 		reg->place = &cpu->z[number];
 		reg->size = sizeof cpu->z[0];

@@ -45,6 +45,17 @@ static bool is_storage(enum sysreg reg)
 	return rule != RULE_ID && !(rule > RULE_PMU && rule <= RULE_PMU_PMCR) && reg != SYS_PMCCNTR_EL0;
 }
 
+static bool is_checked(unsigned int rule)
+{
+	return rule == RULE_INVARIANT || rule == RULE_OSLSR || rule == RULE_CLIDR;
+}
+
+/* What translations were made with. */
+static bool translates(uint32_t number)
+{
+	return number == SYS_SCTLR_EL1 || number == SYS_TTBR0_EL1 || number == SYS_TTBR1_EL1 || number == SYS_TCR_EL1 || number == SYS_MAIR_EL1;
+}
+
 /* A missing register is found out only when the value has been read. */
 static int not_found(bool set, struct arm64_reg *reg, const char *reason)
 {
@@ -70,6 +81,7 @@ static int system_find(struct arm64_vcpu *cpu, uint64_t id, bool set, struct arm
 		return not_found(set, reg, reason);
 	if (is_storage((enum sysreg)reg->number))
 		reg->place = &cpu->sys[reg->number];
+	reg->plain = reg->place && !is_checked(arm64_sysregs[reg->number].rule) && !translates(reg->number);
 	return 0;
 }
 
@@ -96,12 +108,6 @@ static int system_check(struct arm64_vcpu *cpu, const struct arm64_reg *reg, con
 	default:
 		return 0;
 	}
-}
-
-/* What translations were made with. */
-static bool translates(uint32_t number)
-{
-	return number == SYS_SCTLR_EL1 || number == SYS_TTBR0_EL1 || number == SYS_TTBR1_EL1 || number == SYS_TCR_EL1 || number == SYS_MAIR_EL1;
 }
 
 static void system_set(struct arm64_vcpu *cpu, const struct arm64_reg *reg, const void *value)
@@ -154,7 +160,7 @@ void arm64_sysregs_reset(struct arm64_vcpu *cpu, bool first)
 			cpu->sys[i] = arm64_sysregs[i].reset;
 	}
 	cpu->sys[SYS_MIDR_EL1] = ARM64_MIDR;
-	arm64_pmu_set(cpu, SYS_PMCR_EL0, UINT64_MAX << 32);
+	cpu->sys[SYS_PMCR_EL0] = ARM64_PMCR;
 	if (!first)
 		return;
 	cpu->sys[SYS_MPIDR_EL1] = arm64_mpidr(cpu->vcpu.id);

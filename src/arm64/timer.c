@@ -73,7 +73,8 @@ static int timer_find(struct arm64_vcpu *cpu, uint64_t id, bool set, struct arm6
 			continue;
 		reg->number = i;
 		reg->size = reg->significant = 8;
-		reg->place = i % KINDS == CVAL ? &cpu->timer[i / KINDS].cval : NULL;
+		reg->plain = i % KINDS == CVAL;
+		reg->place = reg->plain ? &cpu->timer[i / KINDS].cval : NULL;
 		return 0;
 	}
 	return 1;

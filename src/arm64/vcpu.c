@@ -41,6 +41,7 @@ struct arm64_vcpu *arm64_vcpu_create(struct arm64_vm *vm, uint32_t id, int *fd)
 void arm64_vcpu_destroy(struct arm64_vcpu *cpu)
 {
 	a64_cpu_discard(cpu);
+	arm64_registers_forget(cpu);
 	vcpu_destroy(&cpu->vcpu);
 	memory_root_remove(cpu, sizeof *cpu);
 	munmap(cpu, sizeof *cpu);

@@ -208,6 +208,7 @@ struct arm64_vcpu {
 	/* ---- Pages below are touched only when used. ---- */
 	struct register_entry register_entries[REGISTERS_MAX];
 	uint64_t register_values[REGISTERS_MAX];
+	struct arm64_plan *register_plans[2]; /* of the last call for many registers, that read and that set: registers.c */
 	struct a64_blocks *blocks;
 	struct arm64_tlb tlbs[ARM64_MMU_INDICES];
 	struct arm64_tlb tlb_empty;

@@ -15,6 +15,7 @@
 #include "anykvm/kvm.h"
 #include "api/accel.h"
 #include "cli/command.h"
+#include "cli/info_arm64.h"
 #include "cli/info_x86.h"
 #include "core/names.h"
 
@@ -99,6 +100,8 @@ static bool kvm_open(struct kvm *kvm, const struct arguments *arguments)
 	kvm->vcpu = anykvm_ioctl(kvm->vm, KVM_CREATE_VCPU, NULL);
 	if (kvm->vcpu < 0)
 		return fail("KVM_CREATE_VCPU");
+	if (anykvm_arch(kvm->system) == KVM_REG_ARM64 && info_arm64_prepare(kvm->vm, kvm->vcpu))
+		return fail("KVM_ARM_VCPU_INIT");
 	kvm->count = anykvm_reg_list(kvm->vcpu, NULL, 0);
 	if (kvm->count < 0)
 		return fail("KVM_GET_REG_LIST");
@@ -250,6 +253,8 @@ static void info_print(const struct kvm *kvm, bool values)
 	capabilities_print(kvm);
 	if (anykvm_arch(kvm->system) == KVM_REG_X86)
 		info_x86_print(kvm->system, values);
+	else if (anykvm_arch(kvm->system) == KVM_REG_ARM64)
+		info_arm64_print(kvm->vm, kvm->vcpu);
 	printf("\nRegisters of a vCPU (%d), their bits%s:\n", kvm->count, values ? ", what they start with" : " and names");
 	if (values)
 		values_print(kvm);
@@ -268,6 +273,8 @@ static void info_json(const struct kvm *kvm)
 	json_object_object_add(object, "capabilities", capabilities_json(kvm));
 	if (anykvm_arch(kvm->system) == KVM_REG_X86)
 		info_x86_json(kvm->system, object);
+	else if (anykvm_arch(kvm->system) == KVM_REG_ARM64)
+		info_arm64_json(kvm->vm, kvm->vcpu, object);
 	json_object_object_add(object, "registers", registers_json(kvm));
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);

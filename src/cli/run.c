@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "anykvm/kvm.h"
+#include "anykvm/reg.h"
 #include "cli/command.h"
 
 /* As a shell has them. */
@@ -20,17 +22,25 @@ enum { STATUS_CANNOT_RUN = 126, STATUS_NOT_FOUND = 127 };
 
 struct arguments {
 	bool why, verbose;
-	const char *trace, *accel;
+	const char *trace, *accel, *guest;
 	char **program;
 };
 
 static const struct argp_option options[] = {
 	{ "accel", 'a', "KVM", 0, "Which KVM the program gets: soft (the default), kvm (the machine's, with the calls that it lacks), or auto (the machine's when it opens)", 0 },
+	{ "guest", 'g', "ARCH", 0, "Architecture of the software KVM's guests: x86 or arm64; the default is the program's own. The program is to be built with <anykvm/arm64.h> for arm64 guests on another machine", 0 },
 	{ "why", 'w', NULL, 0, "Say on stderr why each refused KVM ioctl was refused", 0 },
 	{ "trace", 't', "FILE", OPTION_ARG_OPTIONAL, "Show each KVM ioctl, decoded, on stderr or in FILE", 0 },
 	{ "verbose", 'v', NULL, 0, "Say on stderr which KVM the program gets", 0 },
 	{ 0 },
 };
+
+static bool guest_possible(const char *name)
+{
+	uint64_t arch = anykvm_arch_parse(name);
+
+	return arch == KVM_REG_X86 || arch == KVM_REG_ARM64;
+}
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {
@@ -41,6 +51,11 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		if (strcmp(value, "soft") && strcmp(value, "kvm") && strcmp(value, "auto"))
 			argp_error(state, "--accel %s: soft, kvm or auto", value);
 		arguments->accel = value;
+		return 0;
+	case 'g':
+		if (!guest_possible(value))
+			argp_error(state, "--guest %s: x86 or arm64", value);
+		arguments->guest = value;
 		return 0;
 	case 'w':
 		arguments->why = true;
@@ -66,7 +81,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 static const struct argp argp = {
 	options, parse, "[--] PROGRAM [ARGUMENT...]",
-	"Runs an unmodified KVM program on the software KVM: x86-64 guests, no /dev/kvm, no root."
+	"Runs an unmodified KVM program on the software KVM: x86-64 or arm64 guests, no /dev/kvm, no root."
 	"\vExit status: the program's; 126 when it cannot be run so (statically linked, set-user-ID, another architecture), 127 when it is not there.",
 	NULL, NULL, NULL,
 };
@@ -215,6 +230,8 @@ int command_run_main(int argc, char **argv)
 		setenv("ANYKVM_TRACE", arguments.trace, 1);
 	if (arguments.accel)
 		setenv("ANYKVM_ACCEL", arguments.accel, 1);
+	if (arguments.guest)
+		setenv("ANYKVM_GUEST", arguments.guest, 1);
 	if (arguments.verbose)
 		setenv("ANYKVM_VERBOSE", "1", 1);
 	execv(path, arguments.program);

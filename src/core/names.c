@@ -113,7 +113,9 @@ static const char *name_find(const struct row *rows, size_t count, unsigned long
 
 const char *name_ioctl(unsigned int cmd)
 {
-	return NAME_FIND(ioctls, cmd);
+	const char *name = NAME_FIND(ioctls, cmd);
+
+	return name ? name : name_ioctl_arm64(cmd);
 }
 
 const char *name_capability(unsigned long number)

@@ -9,6 +9,8 @@
 #define NAME_ROOM 24
 
 const char *name_ioctl(unsigned int cmd);
+/* Of those, what <linux/kvm.h> has on arm64 alone. */
+const char *name_ioctl_arm64(unsigned int cmd);
 const char *name_capability(unsigned long number);
 const char *name_exit(unsigned int reason);
 

@@ -18,19 +18,31 @@
 #include "api/accel.h"
 #include "shim/shim.h"
 
-/* --accel: which KVM the program gets, found out when it first asks. */
+#ifdef __aarch64__
+#define HOST_GUEST KVM_REG_ARM64
+#else
+#define HOST_GUEST KVM_REG_X86
+#endif
+
+/* --accel and --guest: which KVM the program gets, found out when it first asks. */
 static pthread_once_t accel_once = PTHREAD_ONCE_INIT;
 static enum anykvm_accel accel;
+static uint64_t guest; /* KVM_REG_ARM64 ...; 0: the host's own */
 
 static void accel_ask(void)
 {
-	const char *name = getenv("ANYKVM_ACCEL");
+	const char *name = getenv("ANYKVM_ACCEL"), *arch = getenv("ANYKVM_GUEST");
 
 	if (name && !accel_parse(name, &accel))
 		accel = ANYKVM_ACCEL_SOFT;
-	accel = accel_resolve(accel, 0);
-	if (getenv("ANYKVM_VERBOSE"))
-		dprintf(STDERR_FILENO, "anykvm: %s\n", accel == ANYKVM_ACCEL_SOFT ? "software KVM, x86-64 guests" : "this machine's /dev/kvm, with the calls that it lacks");
+	guest = arch ? anykvm_arch_parse(arch) : 0;
+	accel = accel_resolve(accel, guest);
+	if (!getenv("ANYKVM_VERBOSE"))
+		return;
+	if (accel == ANYKVM_ACCEL_SOFT)
+		dprintf(STDERR_FILENO, "anykvm: software KVM, %s guests\n", anykvm_arch_name(guest ? guest : HOST_GUEST));
+	else
+		dprintf(STDERR_FILENO, "anykvm: this machine's /dev/kvm, with the calls that it lacks\n");
 }
 
 static bool accel_is_soft(void)
@@ -65,6 +77,16 @@ static const struct parameter kvm_intel[] = {
 	{ "nested", "N\n" }, { "ple_gap", "0\n" }, { "ple_window", "0\n" }, { "pml", "N\n" }, { "preemption_timer", "N\n" },
 	{ "sgx", "N\n" }, { "unrestricted_guest", "Y\n" }, { "vnmi", "N\n" }, { "vpid", "N\n" }, { NULL, NULL },
 };
+
+/* arm64's KVM is no module, and has these of `kvm`. */
+static const struct parameter kvm_arm64[] = {
+	{ "halt_poll_ns", "0\n" }, { "halt_poll_ns_grow", "2\n" }, { "halt_poll_ns_grow_start", "10000\n" }, { "halt_poll_ns_shrink", "0\n" }, { NULL, NULL },
+};
+
+static bool guest_is_arm64(void)
+{
+	return (guest ? guest : HOST_GUEST) == KVM_REG_ARM64;
+}
 
 /* KVM has one vendor module, the machine's; programs choose by executing CPUID themselves. */
 static bool vendor_is_intel(void)
@@ -104,6 +126,8 @@ static const char *parameter_of(const char *path, bool *ours)
 		if (strncmp(path, modules[i].module, length) || strncmp(path + length, folder, sizeof folder - 1))
 			continue;
 		*ours = true;
+		if (guest_is_arm64())
+			return i == 0 ? parameter_find(kvm_arm64, path + length + sizeof folder - 1) : NULL;
 		if (i > 0 && (i == 2) != vendor_is_intel())
 			return NULL;
 		return parameter_find(modules[i].parameters, path + length + sizeof folder - 1);
@@ -128,15 +152,19 @@ static int content_open(const char *content, int flags)
 int shim_open(const char *path, int flags)
 {
 	const char *content;
-	bool ours;
+	bool ours, soft;
 
 	/* Nearly every path ends here, and is not even looked at when it cannot be read: that is the kernel's to say. */
 	if (!path || path[0] != '/' || (path[1] != 'd' && path[1] != 's'))
 		return SHIM_NOT_OURS;
-	if (!strcmp(path, "/dev/kvm"))
-		return (int)accel_open(accel_is_soft() ? ANYKVM_ACCEL_SOFT : ANYKVM_ACCEL_KVM, 0, flags);
+	if (!strcmp(path, "/dev/kvm")) {
+		soft = accel_is_soft(); /* which finds out the guest too */
+		return (int)accel_open(soft ? ANYKVM_ACCEL_SOFT : ANYKVM_ACCEL_KVM, guest, flags);
+	}
+	if (strncmp(path, "/sys/module/kvm", sizeof "/sys/module/kvm" - 1) || !accel_is_soft())
+		return SHIM_NOT_OURS;
 	content = parameter_of(path, &ours);
-	if (!ours || !accel_is_soft())
+	if (!ours)
 		return SHIM_NOT_OURS;
 	if (!content)
 		return -ENOENT;
@@ -154,8 +182,10 @@ int shim_access(const char *path)
 		return SHIM_NOT_OURS;
 	if (!strcmp(path, "/dev/kvm"))
 		return accel_is_soft() ? 0 : SHIM_NOT_OURS;
+	if (strncmp(path, "/sys/module/kvm", sizeof "/sys/module/kvm" - 1) || !accel_is_soft())
+		return SHIM_NOT_OURS;
 	content = parameter_of(path, &ours);
-	if (!ours || !accel_is_soft())
+	if (!ours)
 		return SHIM_NOT_OURS;
 	return content ? 0 : -ENOENT;
 }

@@ -1,6 +1,6 @@
 /*
  * --trace: each KVM ioctl on one line, as strace would show it if it knew KVM. Reads the program's memory only through fault-safe
- * copies, after the call.
+ * copies, after the call. What only one architecture has is in trace_x86.c and trace_arm64.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,19 +16,15 @@
 #include "anykvm/reg.h"
 #include "core/call.h"
 #include "core/names.h"
+#include "core/object.h"
 #include "core/user.h"
 #include "core/why.h"
 #include "shim/shim.h"
-
-/* A line being written; what does not fit is cut. */
-struct line {
-	char text[2048];
-	size_t used;
-};
+#include "shim/trace.h"
 
 static int output = -1;
 
-__attribute__((format(printf, 2, 3))) static void add(struct line *line, const char *format, ...)
+void add(struct line *line, const char *format, ...)
 {
 	va_list list;
 	int length;
@@ -44,41 +40,6 @@ __attribute__((format(printf, 2, 3))) static void add(struct line *line, const c
 
 /* ---- Arguments, one function a kind. ---- */
 
-typedef void show_fn(struct line *line, const void *data, long result);
-
-static void show_regs(struct line *line, const void *data, long result)
-{
-	const struct kvm_regs *r = data;
-
-	(void)result;
-	add(line, "{rip=0x%llx, rflags=0x%llx, rax=0x%llx, rbx=0x%llx, rcx=0x%llx, rdx=0x%llx, rsi=0x%llx, rdi=0x%llx, rsp=0x%llx, rbp=0x%llx, "
-		  "r8=0x%llx, r9=0x%llx, r10=0x%llx, r11=0x%llx, r12=0x%llx, r13=0x%llx, r14=0x%llx, r15=0x%llx}",
-	    r->rip, r->rflags, r->rax, r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rsp, r->rbp, r->r8, r->r9, r->r10, r->r11, r->r12, r->r13,
-	    r->r14, r->r15);
-}
-
-static void show_segment(struct line *line, const char *name, const struct kvm_segment *s)
-{
-	add(line, "%s=0x%x:0x%llx/0x%x, ", name, s->selector, s->base, s->limit);
-}
-
-static void show_sregs(struct line *line, const void *data, long result)
-{
-	const struct kvm_sregs *s = data; /* struct kvm_sregs2 begins the same way */
-
-	(void)result;
-	add(line, "{");
-	show_segment(line, "cs", &s->cs);
-	show_segment(line, "ds", &s->ds);
-	show_segment(line, "es", &s->es);
-	show_segment(line, "fs", &s->fs);
-	show_segment(line, "gs", &s->gs);
-	show_segment(line, "ss", &s->ss);
-	show_segment(line, "tr", &s->tr);
-	add(line, "gdt=0x%llx/0x%x, idt=0x%llx/0x%x, cr0=0x%llx, cr2=0x%llx, cr3=0x%llx, cr4=0x%llx, cr8=0x%llx, efer=0x%llx, apic_base=0x%llx}",
-	    s->gdt.base, s->gdt.limit, s->idt.base, s->idt.limit, s->cr0, s->cr2, s->cr3, s->cr4, s->cr8, s->efer, s->apic_base);
-}
-
 static void show_region(struct line *line, const void *data, long result)
 {
 	const struct kvm_userspace_memory_region *r = data;
@@ -88,39 +49,10 @@ static void show_region(struct line *line, const void *data, long result)
 	    r->guest_phys_addr, r->memory_size, r->userspace_addr);
 }
 
-static void show_events(struct line *line, const void *data, long result)
-{
-	const struct kvm_vcpu_events *e = data;
-
-	(void)result;
-	add(line, "{exception={injected=%u, nr=%u, pending=%u, error_code=0x%x}, interrupt={injected=%u, nr=%u, soft=%u, shadow=%u}, "
-		  "nmi={injected=%u, pending=%u, masked=%u}, flags=0x%x}",
-	    e->exception.injected, e->exception.nr, e->exception.pending, e->exception.error_code, e->interrupt.injected, e->interrupt.nr,
-	    e->interrupt.soft, e->interrupt.shadow, e->nmi.injected, e->nmi.pending, e->nmi.masked, e->flags);
-}
-
 static void show_mp_state(struct line *line, const void *data, long result)
 {
 	(void)result;
 	add(line, "{mp_state=%u}", ((const struct kvm_mp_state *)data)->mp_state);
-}
-
-static void show_debugregs(struct line *line, const void *data, long result)
-{
-	const struct kvm_debugregs *d = data;
-
-	(void)result;
-	add(line, "{db=[0x%llx, 0x%llx, 0x%llx, 0x%llx], dr6=0x%llx, dr7=0x%llx, flags=0x%llx}", d->db[0], d->db[1], d->db[2], d->db[3], d->dr6,
-	    d->dr7, d->flags);
-}
-
-static void show_guest_debug(struct line *line, const void *data, long result)
-{
-	const struct kvm_guest_debug *d = data;
-
-	(void)result;
-	add(line, "{control=0x%x, debugreg=[0x%llx, 0x%llx, 0x%llx, 0x%llx, ..., dr7=0x%llx]}", d->control, d->arch.debugreg[0],
-	    d->arch.debugreg[1], d->arch.debugreg[2], d->arch.debugreg[3], d->arch.debugreg[7]);
 }
 
 static void show_enable_cap(struct line *line, const void *data, long result)
@@ -146,39 +78,10 @@ static void show_dirty_log(struct line *line, const void *data, long result)
 	add(line, "{slot=%u}", ((const struct kvm_dirty_log *)data)->slot);
 }
 
-static void show_count(struct line *line, const void *data, long result)
+void show_count(struct line *line, const void *data, long result)
 {
 	(void)result;
 	add(line, "{n=%u, ...}", *(const uint32_t *)data);
-}
-
-static void show_xcrs(struct line *line, const void *data, long result)
-{
-	const struct kvm_xcrs *x = data;
-
-	(void)result;
-	add(line, "{nr_xcrs=%u, xcr%u=0x%llx}", x->nr_xcrs, x->xcrs[0].xcr, x->xcrs[0].value);
-}
-
-/* ---- MSRs: as many as the call says, a few shown. ---- */
-
-static void add_msrs(struct line *line, unsigned long arg)
-{
-	uint32_t count;
-
-	if (user_read(&count, arg, sizeof count)) {
-		add(line, "0x%lx", arg);
-		return;
-	}
-	add(line, "{nmsrs=%u, [", count);
-	for (uint32_t i = 0; i < count && i < 4; i++) {
-		struct kvm_msr_entry entry;
-
-		if (user_read(&entry, arg + sizeof(struct kvm_msrs) + i * sizeof entry, sizeof entry))
-			break;
-		add(line, "%s0x%x=0x%llx", i ? ", " : "", entry.index, entry.data);
-	}
-	add(line, count > 4 ? ", ...]}" : "]}");
 }
 
 /* ---- Registers: by name, with their values as far as they can be read. ---- */
@@ -224,39 +127,19 @@ static void add_many_regs(struct line *line, unsigned long arg)
 	add(line, n > 4 ? ", ...]}" : "]}");
 }
 
-static const struct {
-	unsigned int cmd;
-	size_t size;
-	show_fn *show;
-} shows[] = {
-	{ (unsigned int)KVM_GET_REGS, sizeof(struct kvm_regs), show_regs },
-	{ (unsigned int)KVM_SET_REGS, sizeof(struct kvm_regs), show_regs },
-	{ (unsigned int)KVM_GET_SREGS, sizeof(struct kvm_sregs), show_sregs },
-	{ (unsigned int)KVM_SET_SREGS, sizeof(struct kvm_sregs), show_sregs },
-	{ (unsigned int)KVM_GET_SREGS2, sizeof(struct kvm_sregs), show_sregs },
-	{ (unsigned int)KVM_SET_SREGS2, sizeof(struct kvm_sregs), show_sregs },
+/* The calls that are the same on every architecture. */
+static const struct trace_show shows[] = {
 	{ (unsigned int)KVM_SET_USER_MEMORY_REGION, sizeof(struct kvm_userspace_memory_region), show_region },
 	{ (unsigned int)KVM_SET_USER_MEMORY_REGION2, sizeof(struct kvm_userspace_memory_region), show_region },
-	{ (unsigned int)KVM_GET_VCPU_EVENTS, sizeof(struct kvm_vcpu_events), show_events },
-	{ (unsigned int)KVM_SET_VCPU_EVENTS, sizeof(struct kvm_vcpu_events), show_events },
 	{ (unsigned int)KVM_GET_MP_STATE, sizeof(struct kvm_mp_state), show_mp_state },
 	{ (unsigned int)KVM_SET_MP_STATE, sizeof(struct kvm_mp_state), show_mp_state },
-	{ (unsigned int)KVM_GET_DEBUGREGS, sizeof(struct kvm_debugregs), show_debugregs },
-	{ (unsigned int)KVM_SET_DEBUGREGS, sizeof(struct kvm_debugregs), show_debugregs },
-	{ (unsigned int)KVM_SET_GUEST_DEBUG, sizeof(struct kvm_guest_debug), show_guest_debug },
 	{ (unsigned int)KVM_ENABLE_CAP, sizeof(struct kvm_enable_cap), show_enable_cap },
 	{ (unsigned int)KVM_TRANSLATE, sizeof(struct kvm_translation), show_translation },
 	{ (unsigned int)KVM_GET_DIRTY_LOG, sizeof(struct kvm_dirty_log), show_dirty_log },
-	{ (unsigned int)KVM_GET_XCRS, sizeof(struct kvm_xcrs), show_xcrs },
-	{ (unsigned int)KVM_SET_XCRS, sizeof(struct kvm_xcrs), show_xcrs },
 	{ (unsigned int)KVM_GET_ONE_REG, sizeof(struct kvm_one_reg), show_one_reg },
 	{ (unsigned int)KVM_SET_ONE_REG, sizeof(struct kvm_one_reg), show_one_reg },
 	{ (unsigned int)KVM_GET_REG_LIST, sizeof(uint64_t), show_count },
-	{ (unsigned int)KVM_GET_SUPPORTED_CPUID, sizeof(uint32_t), show_count },
-	{ (unsigned int)KVM_GET_EMULATED_CPUID, sizeof(uint32_t), show_count },
-	{ (unsigned int)KVM_SET_CPUID2, sizeof(uint32_t), show_count },
-	{ (unsigned int)KVM_GET_CPUID2, sizeof(uint32_t), show_count },
-	{ (unsigned int)KVM_GET_MSR_INDEX_LIST, sizeof(uint32_t), show_count },
+	{ 0, 0, NULL },
 };
 
 /* ---- Exits. ---- */
@@ -267,7 +150,7 @@ static void add_bytes(struct line *line, const uint8_t *bytes, size_t count)
 		add(line, "%s%02x", i ? " " : "", bytes[i]);
 }
 
-static void add_exit(struct line *line, const struct kvm_run *run)
+static void add_exit(struct line *line, const struct kvm_run *run, const struct trace_arch *arch)
 {
 	char room[NAME_ROOM];
 	uint32_t reason = run->exit_reason;
@@ -291,22 +174,18 @@ static void add_exit(struct line *line, const struct kvm_run *run)
 		}
 		add(line, "}");
 		break;
-	case KVM_EXIT_DEBUG:
-		add(line, " {exception=%u, pc=0x%llx, dr6=0x%llx, dr7=0x%llx}", run->debug.arch.exception, run->debug.arch.pc, run->debug.arch.dr6,
-		    run->debug.arch.dr7);
-		break;
-	case KVM_EXIT_X86_RDMSR:
-	case KVM_EXIT_X86_WRMSR:
-		add(line, " {index=0x%x, reason=0x%x, data=0x%llx}", run->msr.index, run->msr.reason, run->msr.data);
-		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		add(line, " {suberror=%u, ndata=%u}", run->internal.suberror, run->internal.ndata);
+		break;
+	default:
+		if (arch)
+			arch->exit(line, run);
 		break;
 	}
 }
 
 /* The program's kvm_run, through the descriptor: our own mapping is the vCPU's affair. */
-static void add_run(struct line *line, int fd, long result)
+static void add_run(struct line *line, int fd, long result, const struct trace_arch *arch)
 {
 	struct kvm_run *run;
 
@@ -314,40 +193,67 @@ static void add_run(struct line *line, int fd, long result)
 		return;
 	run = malloc(8192);
 	if (run && pread(fd, run, 8192, 0) == 8192)
-		add_exit(line, run);
+		add_exit(line, run, arch);
 	free(run);
 }
 
 /* ---- Lines. ---- */
 
-static void add_argument(struct line *line, unsigned int cmd, unsigned long arg, long result)
+static const struct trace_arch *arch_of(int fd)
+{
+	struct object *object = fd_object(fd);
+	uint64_t arch = object ? object->ops->arch : 0;
+
+	if (object)
+		object_put(object);
+#ifdef __x86_64__
+	if (arch == KVM_REG_X86)
+		return &trace_x86;
+#endif
+#ifdef ANYKVM_SOFT_ARM64
+	if (arch == KVM_REG_ARM64)
+		return &trace_arm64;
+#endif
+	return NULL;
+}
+
+static bool add_shown(struct line *line, const struct trace_show *table, unsigned int cmd, unsigned long arg, long result)
 {
 	union { uint64_t align; uint8_t bytes[1024]; } data;
+
+	for (; table->show; table++) {
+		if (table->cmd != cmd || table->size > sizeof data || user_read(data.bytes, arg, table->size))
+			continue;
+		table->show(line, data.bytes, result);
+		return true;
+	}
+	return false;
+}
+
+static void add_argument(struct line *line, unsigned int cmd, unsigned long arg, long result, const struct trace_arch *arch)
+{
 	char room[NAME_ROOM];
 
 	if (cmd == (unsigned int)KVM_CHECK_EXTENSION) {
 		add(line, "%s", name_or_number(name_capability(arg), arg, room));
 		return;
 	}
-	if (cmd == (unsigned int)KVM_GET_MSRS || cmd == (unsigned int)KVM_SET_MSRS) {
-		add_msrs(line, arg);
-		return;
-	}
 	if (cmd == (unsigned int)KVM_GET_MANY_REGS || cmd == (unsigned int)KVM_SET_MANY_REGS) {
 		add_many_regs(line, arg);
 		return;
 	}
-	for (size_t i = 0; i < sizeof shows / sizeof *shows; i++) {
-		if (shows[i].cmd != cmd || shows[i].size > sizeof data || user_read(data.bytes, arg, shows[i].size))
-			continue;
-		shows[i].show(line, data.bytes, result);
+	if (arch && arch->argument && arch->argument(line, cmd, arg))
 		return;
-	}
+	if (arch && add_shown(line, arch->shows, cmd, arg, result))
+		return;
+	if (add_shown(line, shows, cmd, arg, result))
+		return;
 	add(line, arg < 4096 ? "%lu" : "0x%lx", arg);
 }
 
 static void trace(int fd, const char *kind, unsigned int cmd, unsigned long arg, long result)
 {
+	const struct trace_arch *arch = arch_of(fd);
 	struct line line = { .used = 0 };
 	char room[NAME_ROOM];
 	int error = errno;
@@ -355,7 +261,7 @@ static void trace(int fd, const char *kind, unsigned int cmd, unsigned long arg,
 	add(&line, "ioctl(%d<%s>, %s", fd, kind, name_or_number(name_ioctl(cmd), cmd, room));
 	if (cmd != (unsigned int)KVM_RUN || arg) {
 		add(&line, ", ");
-		add_argument(&line, cmd, arg, result);
+		add_argument(&line, cmd, arg, result, arch);
 	}
 	if (result < 0)
 		add(&line, ") = -1 %s", strerrorname_np((int)-result));
@@ -364,7 +270,7 @@ static void trace(int fd, const char *kind, unsigned int cmd, unsigned long arg,
 	if (result < 0 && why_get())
 		add(&line, " (%s)", why_get());
 	if (cmd == (unsigned int)KVM_RUN)
-		add_run(&line, fd, result);
+		add_run(&line, fd, result, arch);
 	line.text[line.used++] = '\n';
 	/* One write a line: threads do not mix theirs. */
 	if (write(output, line.text, line.used) < 0)

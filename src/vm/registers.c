@@ -90,12 +90,12 @@ long registers_get_one(const struct register_ops *ops, void *vcpu, unsigned long
 }
 
 /* How many bytes of a value are to be read, or -errno. */
-static int value_size(const struct register_ops *ops, void *vcpu, uint64_t id)
+static int value_size(const struct register_ops *ops, void *vcpu, uint64_t id, uint32_t at)
 {
 	uint32_t size;
 
 	if (ops->value_size)
-		return ops->value_size(vcpu, id);
+		return ops->value_size(vcpu, id, at);
 	size = size_of(id);
 	return size ? (int)size : why(-EINVAL, "id: its size bits are none of KVM's");
 }
@@ -120,7 +120,7 @@ long registers_set_one(const struct register_ops *ops, void *vcpu, unsigned long
 
 	if (error)
 		return error;
-	size = value_size(ops, vcpu, reg.id);
+	size = value_size(ops, vcpu, reg.id, REGISTER_ALONE);
 	if (size < 0)
 		return refuse(&batch, size);
 	entry = (struct register_entry){ .id = reg.id, .value = value, .size = (uint32_t)size };
@@ -235,7 +235,7 @@ static long entries_make(const struct register_ops *ops, void *vcpu, struct regi
 
 	for (batch->at = 0; batch->at < batch->count; batch->at++) {
 		uint64_t id = batch->regs[batch->at].id;
-		int size = value_size(ops, vcpu, id);
+		int size = value_size(ops, vcpu, id, batch->at);
 
 		if (size < 0)
 			return size;

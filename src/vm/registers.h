@@ -37,6 +37,8 @@ struct register_batch {
 	const struct register_entry *entries;
 };
 
+#define REGISTER_ALONE UINT32_MAX
+
 struct register_ops {
 	/*
 	 * 0 or -errno: -EINVAL for an id that is none of the architecture's, or whose size is not its register's; -ENOENT for a register
@@ -50,8 +52,9 @@ struct register_ops {
 	/*
 	 * NULL, or for architectures that look at the id of a register to be set before its value: how many bytes of the value count, or -errno.
 	 * `size` of register_entry is that many. Without it all bytes count, and what is wrong with the id is found once the value was read.
+	 * `at` is the register's place in a call for many, of which the last such call may have had the same at the same place; else REGISTER_ALONE.
 	 */
-	int (*value_size)(void *vcpu, uint64_t id);
+	int (*value_size)(void *vcpu, uint64_t id, uint32_t at);
 	/* NULL, or KVM_SET_ONE_REG met a hole in the value: what stood in front of it, and zeros behind. The call is refused whatever is made of it. */
 	void (*value_cut)(void *vcpu, uint64_t id, const void *value);
 	/* KVM_GET_REG_LIST has only the low 32 bits of `n` there. */
