@@ -16,6 +16,7 @@ enum {
 	REQUEST_MEMORY = 1 << 1, /* memory slots changed: drop cached translations */
 	REQUEST_EVENT = 1 << 2,  /* an interrupt, NMI, INIT or SIPI may have become deliverable */
 	REQUEST_EXIT = 1 << 3,   /* leave to the outer loop only */
+	REQUEST_VISIT = 1 << 4,  /* park for a visitor between two stays in the guest (core/visit.h) */
 };
 
 struct kick {

@@ -9,9 +9,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "core/visit.h"
 
 #define CHUNK_BITS 10
 #define CHUNK_SIZE (1u << CHUNK_BITS)
@@ -34,6 +35,7 @@ static _Atomic unsigned int process = 1;
 static void process_changed(void)
 {
 	atomic_fetch_add(&process, 1);
+	visit_forget();
 }
 
 static void process_watch(void)
@@ -158,6 +160,21 @@ struct object *fd_object(int fd)
 	return object;
 }
 
+bool fd_object_try(int fd, struct object **object)
+{
+	_Atomic uintptr_t *slot = slot_of(fd);
+	uintptr_t word = slot ? atomic_load_explicit(slot, memory_order_relaxed) : 0;
+
+	*object = NULL;
+	if (!word)
+		return true;
+	if (word & 1 || !atomic_compare_exchange_strong_explicit(slot, &word, word | 1, memory_order_acquire, memory_order_relaxed))
+		return false;
+	*object = object_get((struct object *)word);
+	atomic_store_explicit(slot, word, memory_order_release);
+	return true;
+}
+
 bool fd_is_ours(int fd)
 {
 	_Atomic uintptr_t *slot = slot_of(fd);
@@ -204,10 +221,13 @@ void fd_duplicated(int old_fd, int new_fd)
 
 int fd_new_plain(const char *name)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	(void)name;
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	/* An empty file that stays empty: always ready, and refused by epoll, as the kernel's are. */
+	fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+	return fd;
 }
 
 int fd_new_memory(const char *name, size_t size, void **memory)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct object;
+struct visit;
 
 struct object_ops {
 	const char *kind; /* "kvm", "vm", "vcpu", ...: as shown by --trace and --why */
@@ -25,6 +26,11 @@ struct object_ops {
 	 * kernel.
 	 */
 	long (*pass)(struct object *object, int fd, unsigned int cmd, unsigned long arg);
+	/*
+	 * One ioctl for a visitor, who comes in the middle of anything (core/visit.h): never waits, and fills in what is found. NULL: visitors are
+	 * not let in.
+	 */
+	void (*visit)(struct object *object, struct visit *visit);
 	/* The last reference is gone: frees the object. */
 	void (*release)(struct object *object);
 };
@@ -53,6 +59,9 @@ int fd_install(int fd, struct object *object);
 /* The object that `fd` names, with a reference for the caller, or NULL when it is not one of ours. Lock-free, async-signal-safe. */
 struct object *fd_object(int fd);
 
+/* The same without waiting: false when somebody holds the slot at this moment. */
+bool fd_object_try(int fd, struct object **object);
+
 /* Whether `fd` is one of ours: one load for the descriptors of everybody else. */
 bool fd_is_ours(int fd);
 
@@ -64,7 +73,7 @@ void fd_forget(int fd);
 void fd_duplicated(int old_fd, int new_fd);
 
 /*
- * A new descriptor for an object. `fd_new_plain`: one that can only be polled, closed and dup'ed.
+ * A new descriptor for an object, of that name in /proc. `fd_new_plain`: one that can only be polled, closed and dup'ed.
  * `fd_new_memory`: one whose mmap shows `size` bytes, of which `*memory` is our own mapping.
  * Both are close-on-exec, as KVM's are. -errno on failure.
  */

@@ -4,7 +4,6 @@
 #include "live/tracee.h"
 
 #include <dirent.h>
-#include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,32 +14,27 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "core/why.h"
+#include "live/frame.h"
 
 /* How long a thread may take to stop: longer, and it sleeps where nothing wakes it. */
 #define STOP_SECONDS 3
 /* Room for the arguments of one call: KVM's largest structures. */
 #define ARGUMENTS_ROOM (64u << 10)
 #define RED_ZONE 128
-/* Internal results of interrupted system calls, which the kernel turns into others before a program sees them. */
-#define ERESTARTSYS 512
-#define ERESTARTNOINTR 513
-#define ERESTARTNOHAND 514
-#define ERESTART_RESTARTBLOCK 516
 
 /* ---- Memory. ---- */
 
-static int memory_read(const struct tracee *tracee, uint64_t address, void *bytes, size_t size)
+int tracee_read(const struct tracee *tracee, uint64_t address, void *bytes, size_t size)
 {
 	struct iovec here = { bytes, size }, there = { (void *)address, size };
 
 	return process_vm_readv(tracee->pid, &here, 1, &there, 1, 0) == (ssize_t)size ? 0 : errno ? -errno : -EFAULT;
 }
 
-static int memory_write(const struct tracee *tracee, uint64_t address, const void *bytes, size_t size)
+int tracee_write(const struct tracee *tracee, uint64_t address, const void *bytes, size_t size)
 {
 	struct iovec here = { (void *)bytes, size }, there = { (void *)address, size };
 
@@ -67,7 +61,7 @@ static void code_search(struct tracee *tracee, uint64_t begin, uint64_t end)
 	for (uint64_t at = begin; piece && at < end && !(tracee->syscall_ret && tracee->restorer); at += PIECE - 16) {
 		size_t size = end - at < PIECE ? (size_t)(end - at) : PIECE;
 
-		if (memory_read(tracee, at, piece, size))
+		if (tracee_read(tracee, at, piece, size))
 			break;
 		if (!tracee->syscall_ret)
 			tracee->syscall_ret = bytes_find(piece, size, at, syscall_ret, 3);
@@ -100,7 +94,7 @@ static int code_find(struct tracee *tracee)
 
 /* ---- Stopping and letting go. ---- */
 
-static double seconds_now(void)
+double tracee_seconds(void)
 {
 	struct timespec now;
 
@@ -108,8 +102,8 @@ static double seconds_now(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Whether a thread sleeps where no signal wakes it. */
-static bool uninterruptible(pid_t tid)
+/* As /proc shows it: 'D' sleeps where no signal wakes it, 'Z' and 'X' have ended; 0: there is none. */
+static char thread_state(pid_t tid)
 {
 	char path[64], line[512], *rest = NULL;
 	FILE *from;
@@ -120,7 +114,14 @@ static bool uninterruptible(pid_t tid)
 		rest = strrchr(line, ')');
 	if (from)
 		fclose(from);
-	return rest && rest[1] == ' ' && rest[2] == 'D';
+	return rest && rest[1] == ' ' ? rest[2] : 0;
+}
+
+static bool thread_ended(pid_t tid)
+{
+	char state = thread_state(tid);
+
+	return !state || state == 'Z' || state == 'X';
 }
 
 /* The thread's next stop, however long that takes: its status, or -ESRCH: it has ended. */
@@ -138,15 +139,15 @@ static int stop_wait(pid_t tid)
 /* The same for a thread that has just been interrupted, with an end for those that cannot be: -EBUSY. */
 static int first_stop_wait(pid_t tid)
 {
-	double until = seconds_now() + STOP_SECONDS;
+	double until = tracee_seconds() + STOP_SECONDS;
 	int status;
 
-	while (uninterruptible(tid)) {
+	while (thread_state(tid) == 'D') {
 		pid_t result = waitpid(tid, &status, __WALL | WNOHANG);
 
 		if (result)
 			return result == tid && WIFSTOPPED(status) ? status : -ESRCH;
-		if (seconds_now() > until)
+		if (tracee_seconds() > until)
 			return -EBUSY;
 		usleep(1000);
 	}
@@ -161,10 +162,12 @@ static int thread_stop(pid_t tid)
 	int status, result;
 
 	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)PTRACE_O_TRACESYSGOOD)) {
-		if (errno == ESRCH)
+		int error = errno;
+
+		if (error == ESRCH || thread_ended(tid))
 			return -ESRCH;
-		return why(-errno, "process or thread %d: %s", tid, errno == EPERM ? "not permitted: it is another user's, it is traced already, or kernel.yama.ptrace_scope forbids it"
-			   : strerror(errno));
+		return why(-error, "process or thread %d: %s", tid, error == EPERM ? "not permitted: it is another user's, it is traced already, or kernel.yama.ptrace_scope forbids it"
+			   : strerror(error));
 	}
 	result = ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) ? -errno : 0;
 	while (!result) {
@@ -177,6 +180,8 @@ static int thread_stop(pid_t tid)
 		}
 		if (status >> 16 == PTRACE_EVENT_STOP)
 			return 0;
+		/* Any other stop has taken the interrupt with it. */
+		ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 		result = ptrace(PTRACE_CONT, tid, NULL, (void *)(long)WSTOPSIG(status)) ? -errno : 0;
 	}
 	return result == -ESRCH ? -ESRCH : why(result, "thread %d: %s", tid, strerror(-result));
@@ -237,8 +242,7 @@ static int thread_add(struct tracee *tracee, pid_t tid)
 	return grown[tracee->count - 1].regs.cs == 0x33 ? 0 : why(-ENOTSUP, "process %d is a 32-bit program", tracee->pid);
 }
 
-/* Threads that come while others are being stopped: until nobody is left who could make any. */
-static int threads_stop(struct tracee *tracee)
+int tracee_hold_more(struct tracee *tracee)
 {
 	char path[64];
 	int error = 0;
@@ -267,7 +271,7 @@ static int threads_stop(struct tracee *tracee)
 
 int tracee_hold(struct tracee *tracee)
 {
-	int error = threads_stop(tracee);
+	int error = tracee_hold_more(tracee);
 
 	if (!error)
 		error = code_find(tracee);
@@ -277,78 +281,6 @@ int tracee_hold(struct tracee *tracee)
 }
 
 /* ---- Calls. ---- */
-
-/* The signal frame as the kernel makes it on x86-64: the restorer's address, then the context. */
-struct frame {
-	uint64_t restorer;
-	ucontext_t context;
-	siginfo_t info;
-};
-
-/* Behind the area, what says how long it is (the kernel's struct _fpx_sw_bytes, in bytes that XSAVE leaves to software). */
-#define FP_SOFTWARE_AT 464
-#define FP_MAGIC1 0x46505853u
-#define FP_MAGIC2 0x46505845u
-
-struct fp_software {
-	uint32_t magic1, extended_size;
-	uint64_t features;
-	uint32_t size, padding[7];
-};
-
-/* The thread's FPU and vector registers in a frame's form: bytes, or 0. */
-static size_t fp_read(pid_t tid, uint8_t *area, size_t room)
-{
-	struct iovec vector = { area, room - 8 }; /* whole words, and the magic number */
-	struct fp_software software = { 0 };
-	const uint32_t magic2 = FP_MAGIC2;
-
-	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &vector) || vector.iov_len < 576)
-		return 0;
-	/* There the kernel has put which components the area has. */
-	memcpy(&software.features, area + FP_SOFTWARE_AT, sizeof software.features);
-	software.magic1 = FP_MAGIC1;
-	software.size = (uint32_t)vector.iov_len;
-	software.extended_size = software.size + 4;
-	memcpy(area + FP_SOFTWARE_AT, &software, sizeof software);
-	memcpy(area + vector.iov_len, &magic2, 4);
-	return vector.iov_len + 4;
-}
-
-/* The registers with which the thread would enter a signal handler now: an interrupted system call begins again, or has failed. */
-static struct user_regs_struct regs_settled(struct user_regs_struct regs)
-{
-	long result = (long)regs.rax;
-
-	if ((long)regs.orig_rax >= 0 && (result == -ERESTARTSYS || result == -ERESTARTNOINTR || result == -ERESTARTNOHAND)) {
-		regs.rax = regs.orig_rax;
-		regs.rip -= 2;
-	} else if ((long)regs.orig_rax >= 0 && result == -ERESTART_RESTARTBLOCK) {
-		regs.rax = (unsigned long)-EINTR;
-	}
-	return regs;
-}
-
-static void frame_make(struct frame *frame, const struct tracee *tracee, const struct tracee_thread *thread, uint64_t fp)
-{
-	struct user_regs_struct regs = regs_settled(thread->regs);
-	greg_t *g = frame->context.uc_mcontext.gregs;
-
-	memset(frame, 0, sizeof *frame);
-	frame->restorer = tracee->restorer;
-	frame->context.uc_flags = 1 | 2 | 4; /* UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS */
-	g[REG_R8] = (greg_t)regs.r8, g[REG_R9] = (greg_t)regs.r9, g[REG_R10] = (greg_t)regs.r10, g[REG_R11] = (greg_t)regs.r11;
-	g[REG_R12] = (greg_t)regs.r12, g[REG_R13] = (greg_t)regs.r13, g[REG_R14] = (greg_t)regs.r14, g[REG_R15] = (greg_t)regs.r15;
-	g[REG_RDI] = (greg_t)regs.rdi, g[REG_RSI] = (greg_t)regs.rsi, g[REG_RBP] = (greg_t)regs.rbp, g[REG_RBX] = (greg_t)regs.rbx;
-	g[REG_RDX] = (greg_t)regs.rdx, g[REG_RAX] = (greg_t)regs.rax, g[REG_RCX] = (greg_t)regs.rcx, g[REG_RSP] = (greg_t)regs.rsp;
-	g[REG_RIP] = (greg_t)regs.rip, g[REG_EFL] = (greg_t)regs.eflags;
-	g[REG_CSGSFS] = (greg_t)((regs.cs & 0xffff) | (regs.ss & 0xffff) << 48);
-	frame->context.uc_mcontext.fpregs = (void *)fp;
-	/* The kernel's signal set has 64 bits, and follows the context without glibc's room. */
-	memcpy((uint8_t *)&frame->context + offsetof(ucontext_t, uc_sigmask), &thread->mask, sizeof thread->mask);
-	/* The alternate signal stack would be set, too; what it is, only the thread itself can ask. One that makes no sense leaves it as it is. */
-	frame->context.uc_stack.ss_flags = 0x7f;
-}
 
 /* PTRACE_O_SUSPEND_SECCOMP, which older headers lack. */
 #define SUSPEND_SECCOMP (1 << 21)
@@ -384,7 +316,7 @@ static int thread_enter(struct tracee *tracee, struct tracee_thread *thread)
 	static const uint64_t all = ~0ULL;
 	static uint8_t area[1 << 15] __attribute__((aligned(64)));
 	struct user_regs_struct regs = thread->regs;
-	size_t fp_size = fp_read(thread->tid, area, sizeof area);
+	size_t fp_size = frame_fp_read(thread->tid, area, sizeof area);
 	uint64_t fp = (regs.rsp - RED_ZONE - fp_size) & ~63ULL, frame_at = ((fp - sizeof(struct frame)) & ~15ULL) - 8;
 	struct frame frame;
 	int error = filter_suspend(tracee, thread->tid);
@@ -398,14 +330,14 @@ static int thread_enter(struct tracee *tracee, struct tracee_thread *thread)
 	thread->scratch_before = malloc(thread->scratch_size);
 	if (!fp_size || !thread->scratch_before)
 		return fp_size ? -ENOMEM : why(-EIO, "thread %d: its FPU cannot be read", thread->tid);
-	if (memory_read(tracee, thread->scratch, thread->scratch_before, thread->scratch_size))
+	if (tracee_read(tracee, thread->scratch, thread->scratch_before, thread->scratch_size))
 		return why(-ENOMEM, "thread %d: its stack has no room for %zu bytes", thread->tid, thread->scratch_size);
 	if (ptrace(PTRACE_GETSIGMASK, thread->tid, (void *)sizeof thread->mask, &thread->mask))
 		return -errno;
-	frame_make(&frame, tracee, thread, fp);
-	error = memory_write(tracee, fp, area, fp_size);
+	frame_make(&frame, tracee->restorer, &thread->regs, thread->mask, fp);
+	error = tracee_write(tracee, fp, area, fp_size);
 	if (!error)
-		error = memory_write(tracee, frame_at, &frame, sizeof frame);
+		error = tracee_write(tracee, frame_at, &frame, sizeof frame);
 	if (error)
 		return why(error, "thread %d: its stack cannot be written", thread->tid);
 	regs.rip = tracee->syscall_ret + 2; /* the "ret" */
@@ -424,7 +356,7 @@ static void thread_leave(struct tracee *tracee, struct tracee_thread *thread)
 	if (thread->entered) {
 		ptrace(PTRACE_SETSIGMASK, thread->tid, (void *)sizeof thread->mask, &thread->mask);
 		ptrace(PTRACE_SETREGS, thread->tid, NULL, &thread->regs);
-		memory_write(tracee, thread->scratch, thread->scratch_before, thread->scratch_size);
+		tracee_write(tracee, thread->scratch, thread->scratch_before, thread->scratch_size);
 	}
 	free(thread->scratch_before);
 	thread->scratch_before = NULL;
@@ -511,12 +443,12 @@ long tracee_ioctl(struct tracee *tracee, struct tracee_thread *thread, int fd, u
 	inner_address = at + padded;
 	if (inner)
 		memcpy((uint8_t *)argument + inner_at, &inner_address, sizeof inner_address);
-	if ((size && memory_write(tracee, at, argument, size)) || (inner && memory_write(tracee, inner_address, inner, inner_size))) {
+	if ((size && tracee_write(tracee, at, argument, size)) || (inner && tracee_write(tracee, inner_address, inner, inner_size))) {
 		*trouble = why(-EFAULT, "thread %d: its stack cannot be written", thread->tid);
 		return 0;
 	}
 	result = thread_syscall(tracee, thread, SYS_ioctl, (uint64_t)fd, request, value, trouble);
-	if (!*trouble && ((size && memory_read(tracee, at, argument, size)) || (inner && memory_read(tracee, inner_address, inner, inner_size))))
+	if (!*trouble && ((size && tracee_read(tracee, at, argument, size)) || (inner && tracee_read(tracee, inner_address, inner, inner_size))))
 		*trouble = -EFAULT;
 	return result;
 }

@@ -19,7 +19,7 @@
 enum { TRACEE_THREADS_MOST = 4096 };
 
 struct tracee_thread {
-	pid_t tid;
+	pid_t tid; /* 0: it is gone */
 	struct user_regs_struct regs; /* as it was stopped */
 	/* While system calls are made on it. */
 	bool entered;
@@ -28,6 +28,8 @@ struct tracee_thread {
 	size_t scratch_size, arguments;
 	uint8_t *scratch_before;
 	uint64_t frame;
+	/* It stands where it was asked to (borrow.h). */
+	bool parked;
 };
 
 struct tracee {
@@ -38,8 +40,14 @@ struct tracee {
 	uint64_t syscall_ret, restorer;
 };
 
+/* Its memory: 0 or -errno. */
+int tracee_read(const struct tracee *tracee, uint64_t address, void *bytes, size_t size);
+int tracee_write(const struct tracee *tracee, uint64_t address, const void *bytes, size_t size);
+
 /* Stops all threads. 0 or -errno, with a reason; nothing is held then. */
 int tracee_hold(struct tracee *tracee);
+/* Those that have come since, until nobody is left who could make any. */
+int tracee_hold_more(struct tracee *tracee);
 /* Lets them all go, as they were. */
 void tracee_release(struct tracee *tracee);
 
@@ -51,5 +59,8 @@ long tracee_ioctl(struct tracee *tracee, struct tracee_thread *thread, int fd, u
 		  size_t inner_at, int *trouble);
 
 void tracee_free(struct tracee *tracee);
+
+/* CLOCK_MONOTONIC. */
+double tracee_seconds(void);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "core/command.h"
 #include "core/user.h"
+#include "core/visit.h"
 #include "core/why.h"
 #include "soft/soft.h"
 #include "x86/ioctl.h"
@@ -457,6 +458,14 @@ static long vm_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
 	return command_run(command, object, arg);
 }
 
+/* Without a lock: only what is asked of a VM. */
+static void vm_visit(struct object *object, struct visit *visit)
+{
+	visit->state = visit->look ? VISIT_IDLE : VISIT_DONE;
+	if (!visit->look)
+		visit->result = visit->cmd == (unsigned int)KVM_CHECK_EXTENSION || visit->cmd == (unsigned int)KVM_GET_TSC_KHZ ? vm_ioctl(object, visit->cmd, visit->arg) : -ENOTTY;
+}
+
 /* ---- Life. ---- */
 
 static void vm_free(struct x86_vm *vm)
@@ -480,7 +489,7 @@ static void vm_release(struct object *object)
 	vm_free((struct x86_vm *)object);
 }
 
-static const struct object_ops vm_ops = { .kind = "vm", .arch = KVM_REG_X86, .ioctl = vm_ioctl, .release = vm_release };
+static const struct object_ops vm_ops = { .kind = "vm", .arch = KVM_REG_X86, .ioctl = vm_ioctl, .visit = vm_visit, .release = vm_release };
 
 static int vm_create(struct x86_vm **created)
 {

@@ -99,6 +99,7 @@ struct vcpu {
 	pthread_mutex_t mutex; /* held for the whole of each vCPU ioctl, KVM_RUN included */
 	struct kvm_run *run;   /* our own mapping of the descriptor's memory; the program maps it too: copy once, then validate */
 	struct kick kick;
+	_Atomic uint64_t runner;   /* the thread in KVM_RUN, as pthread_self() is; 0: none */
 	_Atomic uint32_t in_guest; /* between vcpu_guest_enter and _leave */
 	uint64_t memory_generation; /* the one its cached translations belong to */
 	bool signal_mask_set; /* KVM_SET_SIGNAL_MASK */

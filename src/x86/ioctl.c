@@ -10,6 +10,7 @@
 
 #include "core/command.h"
 #include "core/user.h"
+#include "core/visit.h"
 #include "core/why.h"
 #include "x86/ioctl.h"
 #include "x86/hyperv.h"
@@ -238,7 +239,9 @@ static long do_run(void *self, unsigned long arg)
 	if (arg)
 		return why(-EINVAL, "argument: %#lx must be 0", arg);
 	vcpu_running = &cpu->vcpu;
+	atomic_store_explicit(&cpu->vcpu.runner, (uint64_t)pthread_self(), memory_order_relaxed);
 	result = x86_vcpu_run(cpu);
+	atomic_store_explicit(&cpu->vcpu.runner, 0, memory_order_relaxed);
 	vcpu_running = interrupted;
 	run_count(cpu, result);
 	return result;
@@ -543,6 +546,13 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_PRE_FAULT_MEMORY, .direct = do_pre_fault),
 };
 
+static long command_make(const struct command *command, struct x86_vcpu *cpu, unsigned long arg)
+{
+	if (command->flags & NEEDS_LAPIC && !cpu->lapic)
+		return why(-EINVAL, "the VM has no local APIC in the kernel (KVM_CREATE_IRQCHIP)");
+	return command_run(command, cpu, arg);
+}
+
 static long vcpu_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
 {
 	struct x86_vcpu *cpu = (struct x86_vcpu *)object;
@@ -554,12 +564,38 @@ static long vcpu_ioctl(struct object *object, unsigned int cmd, unsigned long ar
 	if (__builtin_expect(vcpu_running == &cpu->vcpu, 0))
 		return why(-EBUSY, "called by a signal handler that interrupted KVM_RUN of this vCPU");
 	pthread_mutex_lock(&cpu->vcpu.mutex);
-	if (command->flags & NEEDS_LAPIC && !cpu->lapic)
-		result = why(-EINVAL, "the VM has no local APIC in the kernel (KVM_CREATE_IRQCHIP)");
-	else
-		result = command_run(command, cpu, arg);
+	result = command_make(command, cpu, arg);
 	pthread_mutex_unlock(&cpu->vcpu.mutex);
 	return result;
+}
+
+/* Not inside the guest, and nobody else at the vCPU: its own thread, parked, or a thread that finds the mutex free. */
+static bool visit_enter(struct x86_vcpu *cpu, bool *locked)
+{
+	*locked = vcpu_running != &cpu->vcpu && !pthread_mutex_trylock(&cpu->vcpu.mutex);
+	return *locked || (vcpu_running == &cpu->vcpu && visit_parked());
+}
+
+static void vcpu_visit(struct object *object, struct visit *visit)
+{
+	struct x86_vcpu *cpu = (struct x86_vcpu *)object;
+	const struct command *command = command_find(commands, visit->cmd);
+	bool locked;
+
+	if (!visit_enter(cpu, &locked)) {
+		visit->state = VISIT_BUSY;
+		visit->runner = atomic_load(&cpu->vcpu.runner);
+		kick_set(&cpu->vcpu.kick, REQUEST_VISIT);
+		return;
+	}
+	visit->unfinished = cpu->completion != COMPLETE_NONE || cpu->step_open;
+	visit->state = visit->look ? VISIT_IDLE : VISIT_DONE;
+	if (visit->look) /* whoever runs it next parks */
+		kick_set(&cpu->vcpu.kick, REQUEST_VISIT);
+	else
+		visit->result = command && visit->cmd != (unsigned int)KVM_RUN ? command_make(command, cpu, visit->arg) : -EINVAL;
+	if (locked)
+		pthread_mutex_unlock(&cpu->vcpu.mutex);
 }
 
 static void vcpu_object_release(struct object *object)
@@ -567,4 +603,4 @@ static void vcpu_object_release(struct object *object)
 	vcpu_release((struct vcpu *)object);
 }
 
-const struct object_ops x86_vcpu_ops = { .kind = "vcpu", .arch = KVM_REG_X86, .ioctl = vcpu_ioctl, .release = vcpu_object_release };
+const struct object_ops x86_vcpu_ops = { .kind = "vcpu", .arch = KVM_REG_X86, .ioctl = vcpu_ioctl, .visit = vcpu_visit, .release = vcpu_object_release };

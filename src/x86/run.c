@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/user.h"
+#include "core/visit.h"
 #include "core/why.h"
 #include "x86/cpu/exec.h"
 #include "x86/cpu/flags.h"
@@ -589,6 +590,8 @@ static enum next requests_handle(struct x86_vcpu *cpu)
 	if (request & REQUEST_SIGNAL)
 		return NEXT_INTERRUPTED;
 	atomic_fetch_and(&cpu->vcpu.kick.request, ~request | REQUEST_SIGNAL);
+	if (__builtin_expect(request & REQUEST_VISIT, 0))
+		visit_park(&cpu->vcpu.kick);
 	return NEXT_GO_ON;
 }
 
