@@ -21,7 +21,8 @@ struct pics {
 	struct pic pic[2];
 	uint8_t lines[16]; /* who holds a pin up: bit n, source n */
 	uint16_t unmasked; /* pins that have been unmasked and it is not yet told */
-	bool output, rose;
+	_Atomic bool output; /* vCPUs look at it without the lock */
+	bool rose;
 };
 
 struct pics *pics_create(struct x86_vm *vm)
@@ -146,12 +147,7 @@ int pics_set(struct pics *pics, uint32_t pin, enum irq_source source, bool level
 
 bool pics_output(struct pics *pics)
 {
-	bool output;
-
-	pthread_mutex_lock(&pics->lock);
-	output = pics->output;
-	pthread_mutex_unlock(&pics->lock);
-	return output;
+	return atomic_load_explicit(&pics->output, memory_order_acquire);
 }
 
 static void pin_acknowledge(struct pic *pic, unsigned int pin)

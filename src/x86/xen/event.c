@@ -49,7 +49,7 @@ static void vector_send(struct x86_vcpu *cpu, uint8_t vector)
 	apic_message_send(x86_vm(cpu), NULL, &message);
 }
 
-static void vcpu_unblock(struct x86_vcpu *cpu)
+void xen_unblock(struct x86_vcpu *cpu)
 {
 	atomic_store(&cpu->xen.unblock, true);
 	kick_set(&cpu->vcpu.kick, REQUEST_EVENT);
@@ -61,7 +61,7 @@ static void vcpu_tell(struct x86_vcpu *cpu)
 
 	if (vector)
 		vector_send(cpu, vector);
-	vcpu_unblock(cpu);
+	xen_unblock(cpu);
 }
 
 /* One that polls this very port hears of it even when it is masked. */
@@ -70,7 +70,7 @@ static void poller_tell(struct x86_vcpu *cpu, uint32_t port)
 	uint32_t polled = atomic_load(&cpu->xen.poll_port);
 
 	if (polled && (polled == port || polled == XEN_POLL_ANY))
-		vcpu_unblock(cpu);
+		xen_unblock(cpu);
 }
 
 /* The selector's bit in vcpu_info, and the flag: false when there is no vcpu_info to write. */
@@ -121,7 +121,7 @@ int xen_port_raise_entered(struct x86_vm *vm, struct x86_xen_port target)
 	if (!selector_set(x86_vcpu(vcpu), word)) {
 		/* It will be told once there is one. */
 		atomic_fetch_or(&x86_vcpu(vcpu)->xen.pending_selector, UINT64_C(1) << word);
-		vcpu_unblock(x86_vcpu(vcpu));
+		xen_unblock(x86_vcpu(vcpu));
 	}
 	return 1;
 }

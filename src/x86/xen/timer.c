@@ -15,9 +15,13 @@
 static void timer_fire(struct x86_vcpu *cpu)
 {
 	struct x86_xen_port port = { cpu->xen.timer_port, cpu->vcpu.id };
+	int result;
 
 	cpu->xen.timer_expires = 0;
-	xen_port_raise_entered(x86_vm(cpu), port);
+	result = xen_port_raise_entered(x86_vm(cpu), port);
+	/* An event that has nowhere to go is lost; but a guest that polls does not sleep on for it. */
+	if (result < 0 && result != -ENOTCONN)
+		xen_unblock(cpu);
 }
 
 static void timer_rings(struct vm_timer *timer)

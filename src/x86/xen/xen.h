@@ -56,6 +56,8 @@ uint32_t xen_ports(const struct x86_vm *vm);
 /* Raises a port: 1, 0 when it was pending, -ENOTCONN when it is masked; -EINVAL, -EFAULT. From any thread; _entered: the memory is. */
 int xen_port_raise(struct x86_vm *vm, struct x86_xen_port port);
 int xen_port_raise_entered(struct x86_vm *vm, struct x86_xen_port port);
+/* Ends a poll of the vCPU's, whatever it waits for. */
+void xen_unblock(struct x86_vcpu *cpu);
 /* The vCPU's own thread, in the guest: events that found no vcpu_info so far find it now. */
 void xen_pending_deliver(struct x86_vcpu *cpu);
 /* Whether the guest is to be interrupted through the VM's upcall vector. */
