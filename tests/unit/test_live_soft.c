@@ -442,7 +442,9 @@ static void looker_main(pid_t pid)
 	struct anykvm_live *live = anykvm_live_open(pid);
 	char text[ANYKVM_VALUE_ROOM];
 
-	for (unsigned int k = 0; live; k++) {
+	if (!live)
+		_exit(1);
+	for (unsigned int k = 0;; k++) {
 		int vcpu = anykvm_live_vcpu_fds(live)[k % VCPUS];
 
 		snprintf(text, sizeof text, "%#x", 0x1234 + k % VCPUS);
@@ -451,7 +453,6 @@ static void looker_main(pid_t pid)
 		else
 			anykvm_reg_set_text(vcpu, "rcx", text);
 	}
-	_exit(1);
 }
 
 /* Who looks is killed at any moment. */
