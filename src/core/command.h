@@ -21,7 +21,8 @@ struct command {
 #define COMMAND_DATA_SIZE 4096
 
 /*
- * A table is indexed by the command's direction and number: some share a number. Use: static const struct command table[COMMAND_TABLE_SIZE] = { COMMAND(KVM_RUN, .direct = run), ... };
+ * A table is indexed by the command's direction and number: some share a number.
+ * Use: static const struct command table[COMMAND_TABLE_SIZE] = { COMMAND(KVM_RUN, .direct = run), ... };
  */
 #define COMMAND_TABLE_SIZE 0x400
 #define COMMAND_INDEX(word) (_IOC_NR(word) | _IOC_DIR(word) << 8)

@@ -33,10 +33,14 @@ static unsigned int divider(uint32_t tdcr)
 	return 1u << (((tdcr & 3) | (tdcr >> 1 & 4)) + 1) % 8;
 }
 
-/* What so many counts take, in nanoseconds: KVM_CAP_X86_APIC_BUS_CYCLES_NS keeps it from overflowing. */
+/* What so many counts take, in nanoseconds: KVM_CAP_X86_APIC_BUS_CYCLES_NS keeps it from overflowing. Longer than this is for ever. */
+#define FOR_EVER (UINT64_MAX / 4)
+
 static uint64_t counts_ns(const struct x86_vcpu *cpu, uint32_t counts)
 {
-	return (uint64_t)counts * x86_vm(cpu)->apic_bus_ns * divider(*reg(cpu->lapic, APIC_TDCR));
+	uint64_t ns = (uint64_t)counts * x86_vm(cpu)->apic_bus_ns * divider(*reg(cpu->lapic, APIC_TDCR));
+
+	return ns < FOR_EVER ? ns : FOR_EVER;
 }
 
 uint32_t lapic_timer_count(const struct x86_vcpu *cpu)
@@ -153,14 +157,17 @@ void lapic_timer_divider_changed(struct x86_vcpu *cpu, uint32_t old)
 	struct lapic_timer *timer = &cpu->lapic->timer;
 	uint64_t now = monotonic_ns(), left;
 	bool armed = timer->armed;
+	unsigned __int128 scaled;
 
 	if (divider(old) == divider(*reg(cpu->lapic, APIC_TDCR)) || !timer->period || timer->mode == MODE_TSC_DEADLINE)
 		return;
 	left = armed && timer->target > now ? timer->target - now : 0;
 	timer_disarm(cpu);
 	timer->period = period_limited(timer->mode, counts_ns(cpu, *reg(cpu->lapic, APIC_TMICT)));
-	if (armed)
-		timer_arm(cpu, now + (uint64_t)((unsigned __int128)left * divider(*reg(cpu->lapic, APIC_TDCR)) / divider(old)));
+	if (!armed)
+		return;
+	scaled = (unsigned __int128)left * divider(*reg(cpu->lapic, APIC_TDCR)) / divider(old);
+	timer_arm(cpu, now + (scaled < FOR_EVER ? (uint64_t)scaled : FOR_EVER));
 }
 
 void lapic_timer_restore(struct x86_vcpu *cpu)

@@ -425,7 +425,8 @@ static bool wakes(struct x86_vcpu *cpu)
 {
 	return cpu->exception.pending || cpu->exception.injected || cpu->nmi.injected || cpu->interrupt.injected ||
 	       (cpu->nmi.pending && !cpu->nmi.masked) || cpu->triple_fault_pending ||
-	       cpu->pv_unhalted || atomic_load(&cpu->xen.pending_selector) || (flags_get(cpu) & FLAG_IF && cpu->lapic && (external_pending(cpu) || lapic_interrupt_pending(cpu) >= 0));
+	       cpu->pv_unhalted || atomic_load(&cpu->xen.pending_selector) ||
+	       (flags_get(cpu) & FLAG_IF && cpu->lapic && (external_pending(cpu) || lapic_interrupt_pending(cpu) >= 0));
 }
 
 /* The same from outside the guest: it is looked at in the guest's memory, too. */

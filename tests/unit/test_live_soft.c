@@ -188,6 +188,7 @@ static void target_main(void)
 }
 
 static pid_t target;
+static struct anykvm_live *looking; /* closed behind a test that fails, too: who holds a process has to let it go before it can end */
 
 static pid_t target_start(void)
 {
@@ -213,6 +214,8 @@ static pid_t target_start(void)
 static int target_end(void **state)
 {
 	(void)state;
+	anykvm_live_close(looking);
+	looking = NULL;
 	kill(target, SIGKILL);
 	waitpid(target, NULL, 0);
 	return 0;
@@ -247,12 +250,17 @@ static void assert_well(pid_t pid)
 
 static struct anykvm_live *opened(pid_t pid)
 {
-	struct anykvm_live *live = anykvm_live_open(pid);
-
-	if (!live)
+	looking = anykvm_live_open(pid);
+	if (!looking)
 		fail_msg("%s", anykvm_refusal()->reason);
-	assert_int_equal(anykvm_live_vcpus(live), VCPUS);
-	return live;
+	assert_int_equal(anykvm_live_vcpus(looking), VCPUS);
+	return looking;
+}
+
+static void closed(void)
+{
+	anykvm_live_close(looking);
+	looking = NULL;
 }
 
 static uint64_t reg(int vcpu, const char *name)
@@ -332,7 +340,7 @@ static void test_registers(void **state)
 	assert_int_equal(anykvm_ioctl(fds[LOOPS], KVM_RUN, NULL), -1);
 	assert_int_equal(errno, EPERM);
 	assert_well(pid);
-	anykvm_live_close(live);
+	closed();
 	assert_well(pid);
 }
 
@@ -364,7 +372,7 @@ static void test_same(void **state)
 			fail_msg("%s: not what the program reads", name);
 	}
 	assert_well(pid);
-	anykvm_live_close(live);
+	closed();
 }
 
 static void test_state(void **unused)
@@ -394,7 +402,7 @@ static void test_state(void **unused)
 		anykvm_state_free(state);
 	}
 	assert_well(pid);
-	anykvm_live_close(live);
+	closed();
 }
 
 /* A vCPU that never began is started from outside. */
@@ -413,7 +421,7 @@ static void test_started(void **state)
 	usleep(50000);
 	assert_int_not_equal(reg(vcpu, "rax"), before);
 	assert_well(pid);
-	anykvm_live_close(live);
+	closed();
 }
 
 /* Memory is being allocated, threads come and go, and the vCPU that is asked is asked there, too; or no thread makes any system call. */
@@ -433,7 +441,7 @@ static void test_busy(void **state)
 	for (int i = 0; i < 50; i++)
 		assert_int_equal(reg(anykvm_live_vcpu_fds(live)[i % VCPUS], "rcx"), 0x1234 + i % VCPUS);
 	assert_well(pid);
-	anykvm_live_close(live);
+	closed();
 	assert_well(pid);
 }
 
@@ -442,7 +450,9 @@ static void looker_main(pid_t pid)
 	struct anykvm_live *live = anykvm_live_open(pid);
 	char text[ANYKVM_VALUE_ROOM];
 
-	for (unsigned int k = 0; live; k++) {
+	if (!live)
+		_exit(1);
+	for (unsigned int k = 0;; k++) {
 		int vcpu = anykvm_live_vcpu_fds(live)[k % VCPUS];
 
 		snprintf(text, sizeof text, "%#x", 0x1234 + k % VCPUS);
@@ -451,7 +461,6 @@ static void looker_main(pid_t pid)
 		else
 			anykvm_reg_set_text(vcpu, "rcx", text);
 	}
-	_exit(1);
 }
 
 /* Who looks is killed at any moment. */
@@ -479,7 +488,7 @@ static void test_killed(void **state)
 	for (int i = 0; i < VCPUS; i++)
 		assert_int_equal(reg(anykvm_live_vcpu_fds(live)[i], "rcx"), 0x1234 + i);
 	assert_boundary(anykvm_live_vcpu_fds(live)[LOOPS]);
-	anykvm_live_close(live);
+	closed();
 	assert_well(pid);
 }
 
@@ -502,7 +511,7 @@ static void test_pause(void **state)
 	}
 	print_message("%d vCPUs stand still for %.0f us, at best %.0f us\n", VCPUS, all / 100, best);
 	assert_well(pid);
-	anykvm_live_close(live);
+	closed();
 }
 
 static void test_refusals(void **state)
@@ -518,10 +527,11 @@ static void test_refusals(void **state)
 	assert_int_equal(anykvm_reg_get(anykvm_live_vcpu_fds(live)[0], KVM_X86_REG_MSR(0x123456), &n), -1);
 	assert_int_equal(errno, EINVAL);
 	/* It ends meanwhile. */
-	target_end(NULL);
+	kill(target, SIGKILL);
+	waitpid(target, NULL, 0);
 	assert_int_equal(anykvm_reg_get_text(anykvm_live_vcpu_fds(live)[0], "rcx", (char[64]){ 0 }, 64), -1);
 	assert_int_equal(errno, ESRCH);
-	anykvm_live_close(live);
+	closed();
 }
 
 /* ---- Hostile targets: a desk of their own, whose answers are nonsense, or never come. ---- */
@@ -569,7 +579,7 @@ static void test_hostile(void **state)
 			hostile_main();
 		while (!shown->running)
 			usleep(1000);
-		live = anykvm_live_open(target);
+		live = looking = anykvm_live_open(target);
 		if (live) {
 			assert_null(anykvm_state_capture(anykvm_live_vm_fd(live), anykvm_live_vcpu_fds(live), 1));
 			cpuid->nent = 100;
@@ -578,7 +588,7 @@ static void test_hostile(void **state)
 			assert_int_equal(cpuid->nent, 100);
 		}
 		assert_int_equal(live == NULL, hostility == LATE);
-		anykvm_live_close(live);
+		closed();
 		free(cpuid);
 		target_end(NULL);
 	}
