@@ -1,5 +1,5 @@
 /*
- * Attributes of a vCPU (kernel document virt/kvm/devices/vcpu.rst): the PMU's creation, the timers' interrupts. Interrupt numbers mean something to
+ * Attributes of a vCPU (kernel document virt/kvm/devices/vcpu.rst): the PMU's creation, the timers' interrupts, stolen time. Interrupt numbers mean something to
  * an interrupt controller in KVM alone, which there is none of.
  */
 #include <errno.h>
@@ -22,9 +22,14 @@ static int no_irqchip(void)
 	return why(-EINVAL, "an interrupt number needs an interrupt controller in KVM, and there is none");
 }
 
+static bool is_pvtime(const struct kvm_device_attr *attribute)
+{
+	return attribute->group == KVM_ARM_VCPU_PVTIME_CTRL && attribute->attr == KVM_ARM_VCPU_PVTIME_IPA;
+}
+
 int arm64_attribute_has(struct arm64_vcpu *cpu, const struct kvm_device_attr *attribute)
 {
-	if (attribute->group == KVM_ARM_VCPU_TIMER_CTRL && attribute->attr < TIMER_IRQS)
+	if (is_pvtime(attribute) || (attribute->group == KVM_ARM_VCPU_TIMER_CTRL && attribute->attr < TIMER_IRQS))
 		return 0;
 	if (attribute->group == KVM_ARM_VCPU_PMU_V3_CTRL && (attribute->attr == KVM_ARM_VCPU_PMU_V3_INIT || attribute->attr == KVM_ARM_VCPU_PMU_V3_IRQ) &&
 	    arm64_has(cpu, KVM_ARM_VCPU_PMU_V3))
@@ -34,7 +39,8 @@ int arm64_attribute_has(struct arm64_vcpu *cpu, const struct kvm_device_attr *at
 
 int arm64_attribute_get(struct arm64_vcpu *cpu, const struct kvm_device_attr *attribute)
 {
-	(void)cpu;
+	if (is_pvtime(attribute))
+		return arm64_pvtime_get(cpu, attribute->addr);
 	if (attribute->group == KVM_ARM_VCPU_PMU_V3_CTRL && attribute->attr == KVM_ARM_VCPU_PMU_V3_IRQ)
 		return no_irqchip();
 	if (attribute->group != KVM_ARM_VCPU_TIMER_CTRL || attribute->attr >= TIMER_IRQS)
@@ -60,6 +66,8 @@ static int pmu_set(struct arm64_vcpu *cpu, const struct kvm_device_attr *attribu
 
 int arm64_attribute_set(struct arm64_vcpu *cpu, const struct kvm_device_attr *attribute)
 {
+	if (is_pvtime(attribute))
+		return arm64_pvtime_set(cpu, attribute->addr);
 	switch (attribute->group) {
 	case KVM_ARM_VCPU_PMU_V3_CTRL:
 		return pmu_set(cpu, attribute);

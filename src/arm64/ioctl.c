@@ -101,6 +101,7 @@ static long do_run(void *self, unsigned long arg)
 	result = run_check(cpu);
 	if (result)
 		return result;
+	arm64_pvtime_update(cpu);
 	vcpu_running = &cpu->vcpu;
 	result = arm64_vcpu_run(cpu);
 	vcpu_running = interrupted;

@@ -34,6 +34,10 @@ int arm64_attribute_has(struct arm64_vcpu *cpu, const struct kvm_device_attr *at
 int arm64_attribute_get(struct arm64_vcpu *cpu, const struct kvm_device_attr *attribute);
 int arm64_attribute_set(struct arm64_vcpu *cpu, const struct kvm_device_attr *attribute);
 
+/* KVM_ARM_VCPU_PVTIME_IPA (pvtime.c): `address` is where the program has, or wants, the 64 bits. */
+int arm64_pvtime_set(struct arm64_vcpu *cpu, uint64_t address);
+int arm64_pvtime_get(const struct arm64_vcpu *cpu, uint64_t address);
+
 /* ---- A register that an id names. ---- */
 
 struct arm64_class;

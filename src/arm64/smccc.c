@@ -138,9 +138,17 @@ static void ptp_call(struct arm64_vcpu *cpu)
 }
 
 /* Firmware's workarounds: the first is not needed; of the others it knows nothing. */
-static uint64_t features(uint32_t asked)
+static uint64_t features(const struct arm64_vm *vm, uint32_t asked)
 {
+	if (asked == PV_TIME_FEATURES)
+		return bitmap_allows(vm, asked) ? 0 : SMCCC_NOT_SUPPORTED;
 	return asked == SMCCC_WORKAROUND_1 ? 1 : SMCCC_NOT_SUPPORTED;
+}
+
+/* Stolen time is there when the program has given it a place. */
+static uint64_t time_features(const struct arm64_vcpu *cpu, uint32_t asked)
+{
+	return (asked == PV_TIME_FEATURES || asked == PV_TIME_ST) && cpu->pvtime.set ? 0 : SMCCC_NOT_SUPPORTED;
 }
 
 enum firmware_result smccc_call(struct arm64_vcpu *cpu)
@@ -164,13 +172,16 @@ enum firmware_result smccc_call(struct arm64_vcpu *cpu)
 		firmware_return(cpu, 0x10001, 0, 0, 0);
 		break;
 	case SMCCC_ARCH_FEATURES:
-		firmware_return(cpu, features((uint32_t)cpu->x[1]), 0, 0, 0);
+		firmware_return(cpu, features(arm64_vm(cpu), (uint32_t)cpu->x[1]), 0, 0, 0);
 		break;
 	case TRNG_VERSION: case TRNG_FEATURES: case TRNG_GET_UUID: case TRNG_RND32: case TRNG_RND64:
 		trng_call(cpu, function);
 		break;
-	case PV_TIME_FEATURES: case PV_TIME_ST: /* no KVM_ARM_VCPU_PVTIME_IPA */
-		firmware_return(cpu, SMCCC_NOT_SUPPORTED, 0, 0, 0);
+	case PV_TIME_FEATURES:
+		firmware_return(cpu, time_features(cpu, (uint32_t)cpu->x[1]), 0, 0, 0);
+		break;
+	case PV_TIME_ST:
+		firmware_return(cpu, arm64_pvtime_start(cpu), 0, 0, 0);
 		break;
 	case VENDOR_UID: /* 28b46fb6-2ec5-11e9-a9ca-4b564d003a74 */
 		firmware_return(cpu, 0xb66fb428, 0xe911c52e, 0x564bcaa9, 0x743a004d);

@@ -192,6 +192,11 @@ struct arm64_vcpu {
 	/* ---- KVM's own. ---- */
 	bool initialized, finalized, ran;
 	bool pmu_created; /* KVM_ARM_VCPU_PMU_V3_INIT */
+	/* KVM_ARM_VCPU_PVTIME_IPA: stolen time so far, and what the host's kernel had counted when it was looked at. */
+	struct {
+		bool set;
+		uint64_t base, stolen, seen;
+	} pvtime;
 	uint64_t vls[8]; /* KVM_REG_ARM64_SVE_VLS */
 	struct kvm_guest_debug guest_debug;
 	bool step_active; /* KVM_GUESTDBG_SINGLESTEP: one instruction, then an exit */
@@ -289,6 +294,12 @@ uint64_t arm64_counter(const struct arm64_vcpu *cpu, unsigned int timer);
 bool arm64_timer_fires(const struct arm64_vcpu *cpu, unsigned int timer);
 /* CLOCK_MONOTONIC when an enabled, unmasked timer will fire; UINT64_MAX: none. */
 uint64_t arm64_timer_deadline(const struct arm64_vcpu *cpu);
+
+/* ---- Stolen time (pvtime.c). ---- */
+/* The guest asks for it (PV_TIME_ST; the vCPU is in the guest): where it is, or -1. */
+uint64_t arm64_pvtime_start(struct arm64_vcpu *cpu);
+/* Before the guest is entered. */
+void arm64_pvtime_update(struct arm64_vcpu *cpu);
 
 /* ---- ID registers (idregs.c). ---- */
 /* What the interpreter has, before anything was written. */

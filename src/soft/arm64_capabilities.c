@@ -1,6 +1,6 @@
 /*
  * KVM_CHECK_EXTENSION for arm64 guests: one row a capability, with Linux 6.12's value where the software KVM does what it promises. What is not
- * in the table answers 0: AArch32, memory tagging, nesting, interrupt controllers, irqfd, ioeventfd, PMU event filters, steal time.
+ * in the table answers 0: AArch32, memory tagging, nesting, interrupt controllers, irqfd, ioeventfd, PMU event filters.
  */
 #include <unistd.h>
 
@@ -51,6 +51,7 @@ static const struct {
 	{ KVM_CAP_ARM_SYSTEM_SUSPEND, 1 },
 	{ KVM_CAP_SYSTEM_EVENT_DATA, 1 },
 	{ KVM_CAP_PTP_KVM, 1 },
+	{ KVM_CAP_STEAL_TIME, 1 },
 	/* Registers. */
 	{ KVM_CAP_ONE_REG, 1 },
 	{ KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES, 1 << KVM_ARM_FEATURE_ID_RANGE },

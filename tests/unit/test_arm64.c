@@ -623,6 +623,45 @@ static void test_filter(void **state)
 	vm_close(&v);
 }
 
+/* A guest that asks where its stolen time is, and tells. */
+static void test_stolen_time(void **state)
+{
+	static const uint32_t code[] = {
+		0xd2800420, /* mov x0, #0x21 */
+		0xf2b8a000, /* movk x0, #0xc500, lsl #16: PV_TIME_ST */
+		0xd4000002, /* hvc #0 */
+		0xd2a80001, /* mov x1, #0x40000000 */
+		0xf9000020, /* str x0, [x1] */
+	};
+	struct vm v = vm_ready(PSCI);
+	size_t size = (size_t)anykvm_ioctl(v.kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
+	struct kvm_run *run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, v.vcpu, 0);
+	uint64_t *memory = mmap(NULL, 0x2000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), base = 0x1020, answer;
+	struct kvm_userspace_memory_region region = { .memory_size = 0x2000, .userspace_addr = (uintptr_t)memory };
+	struct kvm_device_attr attribute = { .group = KVM_ARM_VCPU_PVTIME_CTRL, .attr = KVM_ARM_VCPU_PVTIME_IPA, .addr = (uintptr_t)&base };
+
+	(void)state;
+	assert_true(run != MAP_FAILED && memory != MAP_FAILED);
+	memcpy(memory, code, sizeof code);
+	assert_int_equal(call(v.vm, KVM_SET_USER_MEMORY_REGION, &region), 0);
+	assert_int_equal(call(v.vcpu, KVM_HAS_DEVICE_ATTR, &attribute), 0);
+	assert_int_equal(call(v.vcpu, KVM_SET_DEVICE_ATTR, &attribute), EINVAL); /* not a multiple of 64 */
+	base = 0x10000;
+	assert_int_equal(call(v.vcpu, KVM_SET_DEVICE_ATTR, &attribute), EINVAL); /* in no slot */
+	base = 0x1040;
+	assert_int_equal(call(v.vcpu, KVM_SET_DEVICE_ATTR, &attribute), 0);
+	assert_int_equal(call(v.vcpu, KVM_SET_DEVICE_ATTR, &attribute), EEXIST);
+	memset(memory + 0x1040 / 8, 0xff, 64);
+	assert_int_equal(call(v.vcpu, KVM_RUN, NULL), 0);
+	assert_int_equal(run->exit_reason, KVM_EXIT_MMIO);
+	memcpy(&answer, run->mmio.data, sizeof answer);
+	assert_int_equal(answer, 0x1040);
+	assert_int_equal(memory[0x1040 / 8], 0);
+	munmap(memory, 0x2000);
+	munmap(run, size);
+	vm_close(&v);
+}
+
 static void test_vm(void **state)
 {
 	struct vm v = vm_ready(PSCI);
@@ -668,6 +707,7 @@ int main(void)
 		cmocka_unit_test(test_irq_line),
 		cmocka_unit_test(test_counter_offset),
 		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_stolen_time),
 		cmocka_unit_test(test_vm),
 	};
 
