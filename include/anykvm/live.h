@@ -3,7 +3,8 @@
  * The KVM of a process that is already running: any program with KVM descriptors, without help from it.
  *
  * Its threads are stopped, the ioctls are made in it, on the threads that run its vCPUs, and it goes on as if a signal had come: KVM_RUN
- * returns EINTR. The descriptors given out here are for anykvm_ioctl(), anykvm_reg_get() and its kin, and anykvm_state_capture(). Needs the
+ * returns EINTR. Under a software KVM (`anykvm run`, or this library) KVM_RUN does not end: the ioctls are made between two instructions of the
+ * guest. The descriptors given out here are for anykvm_ioctl(), anykvm_reg_get() and its kin, and anykvm_state_capture(). Needs the
  * right to ptrace(2) the process.
  *
  * A handle is for one thread at a time. Functions return 0 or a value, or -1 with errno and words in anykvm_refusal().
@@ -44,7 +45,8 @@ struct anykvm_live;
 /**
  * Finds the VM of a process. Nothing is stopped yet.
  *
- * @return a handle; NULL with errno: ESRCH (no such process), ENOENT (it has no VM), EPERM or EACCES, ENODEV (this machine's KVM does not open).
+ * @return a handle; NULL with errno: ESRCH (no such process), ENOENT (it has no VM), EPERM or EACCES, ENODEV (it is this machine's KVM,
+ *         which does not open), EBUSY (a software KVM whose threads do not come to a place where they can be asked).
  */
 struct anykvm_live *anykvm_live_open(pid_t pid);
 

@@ -241,7 +241,7 @@ static const struct argp_option list_options[] = {
 
 static const struct argp list_argp = {
 	list_options, list_parse, NULL,
-	"Lists the VMs of this machine's KVM: process, program, virtual machines, vCPUs, resident memory. Other users' are seen by root only.",
+	"Lists the VMs of this machine's KVM and of software KVMs: process, program, virtual machines, vCPUs, resident memory. Other users' are seen by root only.",
 	NULL, NULL, NULL,
 };
 

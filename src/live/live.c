@@ -1,5 +1,6 @@
 /*
- * The KVM of a running process: KVM's ioctls, made on the threads that run its vCPUs, answer as if the descriptors were ours.
+ * The KVM of a running process: KVM's ioctls, made on the threads that run its vCPUs, answer as if the descriptors were ours. Those of the
+ * kernel's KVM are system calls there; those of a software KVM go over its desk.
  */
 #include "anykvm/live.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +18,10 @@
 #include "anykvm/kvm.h"
 #include "api/api.h"
 #include "host/host.h"
+#include "live/argument.h"
+#include "live/desk.h"
 #include "live/find.h"
+#include "live/soft.h"
 #include "live/tracee.h"
 
 /* A descriptor over there. */
@@ -29,6 +34,8 @@ struct remote {
 
 struct anykvm_live {
 	struct tracee tracee;
+	bool soft;   /* a software KVM, which has no system descriptor here */
+	struct desk desk;
 	int system;
 	struct remote vm, *vcpus;
 	size_t count;
@@ -53,6 +60,7 @@ static void *tracer_main(void *argument)
 {
 	struct anykvm_live *live = argument;
 
+	prctl(PR_SET_TIMERSLACK, 1); /* its sleeps are waits for the other process */
 	pthread_mutex_lock(&live->lock);
 	while (!live->end) {
 		if (!live->working) {
@@ -162,10 +170,14 @@ static struct tracee_thread *thread_for(struct anykvm_live *live, const struct r
 
 /* ---- Calls. ---- */
 
+/* Of KVM_GET_REG_LIST, and more than KVM_GET_MANY_REGS takes. */
+#define ARGUMENT_REGISTERS 8192
+
 /* What may be asked of and set in a VM whose program knows nothing of it, and how many bytes the argument has. */
 static const struct {
 	unsigned int request;
 	uint8_t inner_at; /* of the address in it; 0: there is none */
+	bool soft;        /* the kernel's KVM has no such call: it is made up of others */
 } requests[] = {
 	{ (unsigned int)KVM_CHECK_EXTENSION, 0 },
 #ifdef __x86_64__
@@ -181,6 +193,7 @@ static const struct {
 	{ (unsigned int)KVM_GET_ONE_REG, offsetof(struct kvm_one_reg, addr) }, { (unsigned int)KVM_SET_ONE_REG, offsetof(struct kvm_one_reg, addr) },
 	{ (unsigned int)KVM_GET_DEVICE_ATTR, offsetof(struct kvm_device_attr, addr) }, { (unsigned int)KVM_SET_DEVICE_ATTR, offsetof(struct kvm_device_attr, addr) },
 	{ (unsigned int)KVM_HAS_DEVICE_ATTR, 0 },
+	{ (unsigned int)KVM_GET_MANY_REGS, 0, true }, { (unsigned int)KVM_SET_MANY_REGS, 0, true }, { (unsigned int)KVM_GET_REG_LIST, 0, true },
 };
 
 struct call {
@@ -191,6 +204,7 @@ struct call {
 	void *inner;
 	size_t inner_size, inner_at;
 	long result;
+	int entry; /* of a refusal */
 };
 
 /* The argument's bytes: what the command word says, and the entries behind a header. */
@@ -199,6 +213,11 @@ static size_t argument_size(const struct remote *remote, unsigned int cmd, const
 	size_t size = _IOC_DIR(cmd) == _IOC_NONE ? 0 : _IOC_SIZE(cmd);
 
 	switch (cmd) {
+	case (unsigned int)KVM_GET_MANY_REGS:
+	case (unsigned int)KVM_SET_MANY_REGS:
+		return size + ((const struct kvm_many_regs *)argument)->n * sizeof(struct kvm_one_reg);
+	case (unsigned int)KVM_GET_REG_LIST:
+		return size + ((const struct kvm_reg_list *)argument)->n * sizeof(uint64_t);
 #ifdef __x86_64__
 	case (unsigned int)KVM_GET_MSRS:
 	case (unsigned int)KVM_SET_MSRS:
@@ -220,10 +239,13 @@ static int call_prepare(struct call *call)
 
 	for (i = 0; i < sizeof requests / sizeof *requests && requests[i].request != call->cmd; i++)
 		;
-	if (i == sizeof requests / sizeof *requests || (!call->argument && _IOC_DIR(call->cmd) != _IOC_NONE))
+	if (i == sizeof requests / sizeof *requests || (requests[i].soft && !call->remote->live->soft) || (!call->argument && _IOC_DIR(call->cmd) != _IOC_NONE))
 		return why(-EPERM, "ioctl 0x%x is not made in a program that runs: it reads and sets registers only", call->cmd);
+	/* The counts that are 64 bits wide. */
+	if (requests[i].soft && *(uint64_t *)call->argument > ARGUMENT_REGISTERS)
+		return why(-E2BIG, "n: %llu registers are too many", (unsigned long long)*(uint64_t *)call->argument);
 	call->size = argument_size(call->remote, call->cmd, call->argument);
-	if (!requests[i].inner_at)
+	if (!requests[i].inner_at || call->remote->live->soft)
 		return 0;
 	call->inner_at = requests[i].inner_at;
 	memcpy(&call->inner, (uint8_t *)call->argument + call->inner_at, sizeof call->inner);
@@ -244,6 +266,27 @@ static int call_job(struct anykvm_live *live, void *argument)
 	if (inner)
 		memcpy((uint8_t *)call->argument + call->inner_at, &inner, sizeof inner);
 	return trouble;
+}
+
+/* The refusal of a call is the job's: its reason comes along. */
+static int soft_call_job(struct anykvm_live *live, void *context)
+{
+	struct call *call = context;
+	struct visit visit = { .fd = call->remote->fd, .cmd = call->cmd };
+	struct argument argument;
+	int error = argument_pack(&argument, call->cmd, call->argument, call->size, desk_argument(&live->desk));
+
+	visit.arg = argument.size ? desk_argument(&live->desk) : (uint64_t)call->argument;
+	if (!error)
+		error = desk_call(&live->tracee, &live->desk, &call->remote->tid, &visit, argument.bytes, argument.size);
+	if (!error)
+		error = argument_unpack(&argument, call->cmd, call->argument, call->size, (long)visit.result);
+	argument_free(&argument);
+	call->result = error ? error : (long)visit.result;
+	call->entry = call->result < 0 && call->cmd != (unsigned int)KVM_CHECK_EXTENSION ? visit.entry : -1;
+	if (!error && call->result < 0 && *visit.reason)
+		why((int)call->result, "%s", visit.reason);
+	return call->result < 0 ? (int)call->result : 0;
 }
 
 static int remote_begin(const struct host_remote *host)
@@ -269,11 +312,13 @@ static void remote_end(const struct host_remote *host)
 
 static long remote_call(const struct host_remote *host, unsigned int cmd, void *argument)
 {
-	struct call call = { .remote = (struct remote *)host, .cmd = cmd, .argument = argument };
+	struct call call = { .remote = (struct remote *)host, .cmd = cmd, .argument = argument, .entry = -1 };
 	int error = call_prepare(&call);
 
 	if (!error)
-		error = tracer_do(call.remote->live, call_job, &call);
+		error = tracer_do(call.remote->live, call.remote->live->soft ? soft_call_job : call_job, &call);
+	if (call.entry >= 0 && (size_t)call.entry < call.size / sizeof(struct kvm_one_reg))
+		why_entry((unsigned int)call.entry);
 	return error ? error : call.result;
 }
 
@@ -284,27 +329,75 @@ static void remote_init(struct remote *remote, struct anykvm_live *live, int fd,
 	*remote = (struct remote){ .host = { remote_begin, remote_end, remote_call, vcpu, 0 }, .live = live, .fd = fd };
 }
 
+static int remote_fd_open(const struct anykvm_live *live, const struct host_remote *remote)
+{
+	return live->soft ? soft_remote_open(remote) : host_remote_open(live->system, remote);
+}
+
+static int desk_job(struct anykvm_live *live, void *unused)
+{
+	(void)unused;
+	return desk_find(&live->tracee, live->vcpus[0].fd, &live->desk);
+}
+
+/* The kernel's KVM is asked for what all its VMs have in common; a software KVM has its desk. */
+static int kvm_open(struct anykvm_live *live)
+{
+	int error;
+
+	if (!live->soft) {
+		live->system = host_system_open(O_CLOEXEC);
+		return live->system < 0 ? live->system : 0;
+	}
+	error = remote_begin(&live->vm.host);
+	if (error)
+		return error;
+	error = tracer_do(live, desk_job, NULL);
+	remote_end(&live->vm.host);
+	return error;
+}
+
 static int fds_open(struct anykvm_live *live)
 {
 	struct host_remote *vm = &live->vm.host;
 	long xsave = 0;
 
-	live->vm_fd = host_remote_open(live->system, vm);
+	live->vm_fd = remote_fd_open(live, vm);
 	if (live->vm_fd < 0)
 		return live->vm_fd;
 #ifdef __x86_64__
-	if (live->vm.fd >= 0)
+	/* That of a software KVM is struct kvm_xsave; nor is its word taken for how long the caller's room is. */
+	if (live->vm.fd >= 0 && !live->soft)
 		xsave = anykvm_ioctl(live->vm_fd, KVM_CHECK_EXTENSION, (void *)KVM_CAP_XSAVE2);
 	if (xsave < 0)
 		return -errno;
 #endif
 	for (size_t i = 0; i < live->count; i++) {
 		live->vcpus[i].host.xsave_size = (uint32_t)xsave;
-		live->vcpu_fds[i] = host_remote_open(live->system, &live->vcpus[i].host);
+		live->vcpu_fds[i] = remote_fd_open(live, &live->vcpus[i].host);
 		if (live->vcpu_fds[i] < 0)
 			return live->vcpu_fds[i];
 	}
 	return 0;
+}
+
+/* The kernel's, if it has any. */
+static int remotes_fill(struct anykvm_live *live, pid_t pid, const struct live_found *found)
+{
+	const struct live_fds *fds = found->kernel.count ? &found->kernel : &found->soft;
+
+	live->soft = fds == &found->soft;
+	live->vcpus = calloc(fds->count + 1, sizeof *live->vcpus);
+	live->vcpu_fds = calloc(fds->count + 1, sizeof *live->vcpu_fds);
+	if (!live->vcpus || !live->vcpu_fds)
+		return -ENOMEM;
+	live->count = fds->count;
+	for (size_t i = 0; i < live->count; i++) {
+		remote_init(&live->vcpus[i], live, fds->vcpus[i], true);
+		live->vcpu_fds[i] = -1;
+	}
+	remote_init(&live->vm, live, fds->vm, false);
+	return live->count ? 0 : why(-ENOENT, "process %d has no vCPU of KVM's", pid);
 }
 
 static int live_fill(struct anykvm_live *live, pid_t pid)
@@ -312,26 +405,14 @@ static int live_fill(struct anykvm_live *live, pid_t pid)
 	struct live_found found;
 	int error = live_find(pid, &found);
 
-	if (!error && !found.count)
-		error = why(-ENOENT, "process %d has no vCPU of this machine's KVM", pid);
-	live->count = error ? 0 : found.count;
-	live->vcpus = calloc(live->count + 1, sizeof *live->vcpus);
-	live->vcpu_fds = calloc(live->count + 1, sizeof *live->vcpu_fds);
-	if (!error && (!live->vcpus || !live->vcpu_fds))
-		error = -ENOMEM;
-	for (size_t i = 0; !error && i < live->count; i++) {
-		remote_init(&live->vcpus[i], live, found.vcpus[i], true);
-		live->vcpu_fds[i] = -1;
-	}
-	remote_init(&live->vm, live, found.vm, false);
-	free(found.vcpus);
+	if (!error)
+		error = remotes_fill(live, pid, &found);
+	live_found_free(&found);
 	if (error)
 		return error;
-	live->system = host_system_open(O_CLOEXEC);
-	if (live->system < 0)
-		return live->system;
 	live->started = !pthread_create(&live->tracer, NULL, tracer_main, live);
-	return live->started ? fds_open(live) : -EAGAIN;
+	error = live->started ? kvm_open(live) : -EAGAIN;
+	return error ? error : fds_open(live);
 }
 
 PUBLIC struct anykvm_live *anykvm_live_open(pid_t pid)
@@ -416,6 +497,28 @@ static bool settled(struct anykvm_live *live)
 	return true;
 }
 
+/* The software KVM says so itself. */
+static int soft_settled_job(struct anykvm_live *live, void *unused)
+{
+	unsigned int holds = live->tracee.holds;
+
+	(void)unused;
+	for (size_t k = 0; k < live->count; k++) {
+		struct visit visit = { .fd = live->vcpus[k].fd };
+		int error = desk_call(&live->tracee, &live->desk, &live->vcpus[k].tid, &visit, NULL, 0);
+
+		if (error || visit.unfinished)
+			return error;
+	}
+	return holds == live->tracee.holds; /* or those that were asked first have gone on */
+}
+
+/* 1, 0, or -errno. */
+static int settled_ask(struct anykvm_live *live)
+{
+	return live->soft ? tracer_do(live, soft_settled_job, NULL) : settled(live);
+}
+
 PUBLIC int anykvm_live_hold(struct anykvm_live *live, bool wait_settled)
 {
 	enum { TRIES = 200 };
@@ -427,7 +530,8 @@ PUBLIC int anykvm_live_hold(struct anykvm_live *live, bool wait_settled)
 		if (error)
 			break;
 		clock_gettime(CLOCK_MONOTONIC, &live->since);
-		if (!wait_settled || live->held > 1 || settled(live))
+		error = !wait_settled || live->held > 1 ? 1 : settled_ask(live);
+		if (error == 1)
 			return 0;
 		remote_end(&live->vm.host);
 		usleep(5000);
@@ -479,18 +583,19 @@ static void process_note(void *context, pid_t pid)
 	struct listing *listing = context;
 	struct live_found found;
 
-	if (live_find(pid, &found) || (!found.vms && !found.count)) {
-		free(found.vcpus);
+	int error = live_find(pid, &found);
+	size_t vms = found.kernel.vms + found.soft.vms, vcpus = found.kernel.count + found.soft.count;
+
+	live_found_free(&found);
+	if (error || (!vms && !vcpus))
 		return;
-	}
 	if ((size_t)listing->count < listing->room) {
 		struct anykvm_live_process *process = &listing->processes[listing->count];
 
-		*process = (struct anykvm_live_process){ .pid = pid, .vms = (unsigned int)found.vms, .vcpus = (unsigned int)found.count };
+		*process = (struct anykvm_live_process){ .pid = pid, .vms = (unsigned int)vms, .vcpus = (unsigned int)vcpus };
 		process_describe(pid, process);
 	}
 	listing->count++;
-	free(found.vcpus);
 }
 
 PUBLIC int anykvm_live_list(struct anykvm_live_process *processes, size_t room)
