@@ -169,13 +169,18 @@ static int visit_make(struct tracee *tracee, const struct desk *desk, struct tra
 }
 
 /* Whoever stands in the way goes on: the thread in KVM_RUN until it parks; who was only looked from, until it does that; else all. */
-static int way_make(struct tracee *tracee, const struct desk *desk, struct tracee_thread *thread, const struct visit *visit)
+static int way_make(struct tracee *tracee, const struct desk *desk, pid_t *tid, struct tracee_thread *thread, const struct visit *visit)
 {
+	const struct tracee_thread *asked = thread;
 	const uint64_t park = desk->at + offsetof(struct visit_desk, park);
 	int error;
 
 	if (visit->state == VISIT_BUSY)
 		thread = thread_of(tracee, visit->runner);
+	if (thread)
+		*tid = thread->tid;
+	if (thread && thread->parked && thread != asked)
+		return 0; /* only it can be asked */
 	if (!thread || thread->parked)
 		return everybody_go(tracee);
 	error = borrow_go(tracee, thread, park, PARK_SECONDS);
@@ -200,7 +205,7 @@ static int desk_call_once(struct tracee *tracee, const struct desk *desk, pid_t 
 	*done = visit->state == VISIT_DONE;
 	if (*done)
 		*tid = thread->tid;
-	return *done ? 0 : way_make(tracee, desk, thread, visit);
+	return *done ? 0 : way_make(tracee, desk, tid, thread, visit);
 }
 
 int desk_call(struct tracee *tracee, const struct desk *desk, pid_t *tid, struct visit *visit, void *argument, size_t size)

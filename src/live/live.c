@@ -500,6 +500,8 @@ static bool settled(struct anykvm_live *live)
 /* The software KVM says so itself. */
 static int soft_settled_job(struct anykvm_live *live, void *unused)
 {
+	unsigned int holds = live->tracee.holds;
+
 	(void)unused;
 	for (size_t k = 0; k < live->count; k++) {
 		struct visit visit = { .fd = live->vcpus[k].fd };
@@ -508,7 +510,7 @@ static int soft_settled_job(struct anykvm_live *live, void *unused)
 		if (error || visit.unfinished)
 			return error;
 	}
-	return 1;
+	return holds == live->tracee.holds; /* or those that were asked first have gone on */
 }
 
 /* 1, 0, or -errno. */

@@ -273,6 +273,7 @@ int tracee_hold(struct tracee *tracee)
 {
 	int error = tracee_hold_more(tracee);
 
+	tracee->holds++;
 	if (!error)
 		error = code_find(tracee);
 	if (error)

@@ -36,6 +36,7 @@ struct tracee {
 	pid_t pid;
 	struct tracee_thread *threads;
 	size_t count;
+	unsigned int holds; /* how often all were stopped */
 	/* "syscall; ret", and the C library's return from signal handlers, in the target. */
 	uint64_t syscall_ret, restorer;
 };
