@@ -192,10 +192,13 @@ static long vcpu_ioctl(struct object *object, unsigned int cmd, unsigned long ar
 	if (__builtin_expect(vcpu_running == &cpu->vcpu, 0))
 		return why(-EBUSY, "called by a signal handler that interrupted KVM_RUN of this vCPU");
 	pthread_mutex_lock(&cpu->vcpu.mutex);
-	if (command->flags & NEEDS_INIT && !cpu->initialized)
+	if (command->flags & NEEDS_INIT && !cpu->initialized) {
 		result = why(-ENOEXEC, "KVM_ARM_VCPU_INIT has not been called on this vCPU");
-	else
+	} else {
+		if (command->flags & NEEDS_INIT)
+			arm64_power_on(cpu);
 		result = command_run(command, cpu, arg);
+	}
 	pthread_mutex_unlock(&cpu->vcpu.mutex);
 	return result;
 }

@@ -13,7 +13,7 @@
 #include "core/why.h"
 
 /* What the outer loop does next. */
-enum next { NEXT_GO_ON, NEXT_EXIT /* KVM_RUN returns 0 */, NEXT_INTERRUPTED /* EINTR */, NEXT_ERROR, NEXT_WAIT };
+enum next { NEXT_GO_ON, NEXT_EXIT /* KVM_RUN returns 0 */, NEXT_INTERRUPTED /* EINTR */, NEXT_AT_ONCE /* the same; exit_reason stays what it was */, NEXT_ERROR, NEXT_WAIT };
 
 #define POLL_NS 1000000 /* between two looks at a timer that has fired and was told, but may change */
 
@@ -242,7 +242,7 @@ void arm64_wait(struct arm64_vcpu *cpu)
 }
 
 /* PSCI's CPU_ON of this vCPU by another one. */
-static void power_on(struct arm64_vcpu *cpu)
+void arm64_power_on(struct arm64_vcpu *cpu)
 {
 	if (!__atomic_load_n(&cpu->power_on.pending, __ATOMIC_SEQ_CST))
 		return;
@@ -297,7 +297,7 @@ static enum next run_loop(struct arm64_vcpu *cpu)
 		next = requests_handle(cpu);
 		if (next != NEXT_GO_ON)
 			return next;
-		power_on(cpu);
+		arm64_power_on(cpu);
 		switch (__atomic_load_n(&cpu->mp_state, __ATOMIC_SEQ_CST)) {
 		case KVM_MP_STATE_STOPPED:
 			wait_for(cpu, UINT64_MAX);
@@ -374,10 +374,8 @@ static enum next run_prepared(struct arm64_vcpu *cpu)
 		return NEXT_EXIT;
 	}
 	cpu->step_active = false;
-	if (run->immediate_exit) {
-		run->exit_reason = KVM_EXIT_INTR;
-		return NEXT_INTERRUPTED;
-	}
+	if (run->immediate_exit)
+		return NEXT_AT_ONCE;
 	if (cpu->external_abort_pending)
 		external_abort_take(cpu);
 	next = run_loop(cpu);
@@ -394,6 +392,7 @@ static long run_finish(struct arm64_vcpu *cpu, enum next next)
 	case NEXT_EXIT:
 		return 0;
 	case NEXT_INTERRUPTED:
+	case NEXT_AT_ONCE:
 		return -EINTR;
 	default:
 		return -cpu->stop_error;

@@ -286,6 +286,8 @@ void arm64_vcpu_reset(struct arm64_vcpu *cpu);
 
 /* ---- KVM_RUN (run.c). ---- */
 long arm64_vcpu_run(struct arm64_vcpu *cpu);
+/* The reset that another vCPU's CPU_ON still owes this one: before it runs, and before anybody looks at its registers. */
+void arm64_power_on(struct arm64_vcpu *cpu);
 
 /* ---- The generic timer (timer.c). ---- */
 uint64_t arm64_counter(const struct arm64_vcpu *cpu, unsigned int timer);

@@ -227,6 +227,8 @@ void state_reg_name(uint64_t id, char name[static ANYKVM_REG_NAME_ROOM])
 
 void state_value_print(const void *value, size_t size, char text[static ANYKVM_VALUE_ROOM])
 {
-	if (!value || anykvm_value_print(value, size, text, ANYKVM_VALUE_ROOM))
-		snprintf(text, ANYKVM_VALUE_ROOM, value ? "(%zu bytes)" : "", size);
+	if (!value)
+		*text = 0;
+	else if (anykvm_value_print(value, size, text, ANYKVM_VALUE_ROOM))
+		snprintf(text, ANYKVM_VALUE_ROOM, "(%zu bytes)", size);
 }

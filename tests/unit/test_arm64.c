@@ -657,6 +657,10 @@ static void test_stolen_time(void **state)
 	memcpy(&answer, run->mmio.data, sizeof answer);
 	assert_int_equal(answer, 0x1040);
 	assert_int_equal(memory[0x1040 / 8], 0);
+	run->immediate_exit = 1; /* finishes the exit, and says nothing of another */
+	assert_int_equal(call(v.vcpu, KVM_RUN, NULL), EINTR);
+	assert_int_equal(run->exit_reason, KVM_EXIT_MMIO);
+	assert_int_equal(get(v.vcpu, PC), sizeof code);
 	munmap(memory, 0x2000);
 	munmap(run, size);
 	vm_close(&v);
