@@ -4,7 +4,7 @@ BUILD ?= build
 MESON_FLAGS ?=
 PREFIX ?= /usr/local
 
-.PHONY: all deps build run test test-sanitize test-threads test-upstream test-cross test-linux bench fuzz install clean
+.PHONY: all deps build run test test-sanitize test-threads test-upstream test-cross test-arm64 test-linux bench fuzz install clean
 
 all: build
 
@@ -39,6 +39,10 @@ test-upstream: build
 # What other machines have of anykvm (register ids, hardware KVM, the library), cross-built and under qemu-user.
 test-cross: deps
 	@./scripts/test-cross
+
+# arm64 guests: the interpreter against qemu-user's processor; the build for aarch64 with its tests and Linux's selftests.
+test-arm64: build
+	@./scripts/test-arm64 $(BUILD)
 
 # The patches of linux/: applied to Debian's Linux, built, booted under QEMU with KVM inside.
 test-linux:
