@@ -233,7 +233,10 @@ static void probe_hypercall_page(void)
 		u8 *h = v->mem + HYPERCALL_PAGE;
 		say("hpage[0]: %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x .. last=%02x", h[0], h[1], h[2], h[3], h[4],
 		    h[5], h[6], h[7], h[8], h[9], h[31]);
-		say("hpage[17].imm: %u hpage[127].imm: %u", *(u32 *)(h + 17 * 32 + 1), *(u32 *)(h + 127 * 32 + 1));
+		u32 imm[2];
+		memcpy(&imm[0], h + 17 * 32 + 1, sizeof imm[0]);
+		memcpy(&imm[1], h + 127 * 32 + 1, sizeof imm[1]);
+		say("hpage[17].imm: %u hpage[127].imm: %u", imm[0], imm[1]);
 		ms.e[0].data = HYPERCALL_PAGE | 1;
 		answer(CALL(c0->fd, KVM_SET_MSRS, &ms), "hypercall_msr.page1");
 		ms.e[0].data = 0x7f000000;

@@ -128,8 +128,11 @@ static void test_exec(void **state)
 
 	(void)state;
 	if (!child) {
-		char *const arguments[] = { "test_shim", "again", NULL }, *const environment[] = { NULL };
+		/* Nothing of the environment but what a sanitizer's runtime cannot do without. */
+		char options[512], *const arguments[] = { "test_shim", "again", NULL }, *const environment[] = { options, NULL };
+		const char *asan = getenv("ASAN_OPTIONS");
 
+		snprintf(options, sizeof options, "ASAN_OPTIONS=%s", asan ? asan : "");
 		execve("/proc/self/exe", arguments, environment);
 		_exit(2);
 	}
