@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -34,6 +35,7 @@ static void on_signal(int signal)
 
 struct runner {
 	pthread_t thread;
+	_Atomic pid_t tid;
 	int vcpu;
 	atomic_bool returned;
 	int error;
@@ -44,10 +46,34 @@ static void *runner_main(void *argument)
 {
 	struct runner *r = argument;
 
+	r->tid = gettid();
 	r->error = vcpu_run(r->vcpu);
 	r->at = clock_msec();
 	r->returned = true;
 	return NULL;
+}
+
+/* In KVM_RUN for certain: asleep there, or busy for longer than the way in takes. However much else the machine has to do. */
+static bool runner_settled(const struct runner *r)
+{
+	char path[64], stat[256] = "";
+	struct timespec used;
+	clockid_t clock;
+	FILE *file;
+
+	if (r->returned)
+		return true;
+	if (!r->tid || pthread_getcpuclockid(r->thread, &clock) || clock_gettime(clock, &used))
+		return false;
+	if (used.tv_sec || used.tv_nsec > 5000000)
+		return true;
+	snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)r->tid);
+	file = fopen(path, "r");
+	if (file && !fgets(stat, sizeof stat, file))
+		*stat = 0;
+	if (file)
+		fclose(file);
+	return strstr(stat, ") S ");
 }
 
 static void runner_start(struct runner *r, int vcpu)
@@ -55,7 +81,9 @@ static void runner_start(struct runner *r, int vcpu)
 	memset(r, 0, sizeof(*r));
 	r->vcpu = vcpu;
 	assert_int_equal(pthread_create(&r->thread, NULL, runner_main, r), 0);
-	usleep(20000);
+	do
+		usleep(20000);
+	while (!runner_settled(r));
 }
 
 /* A signal that came before KVM_RUN, on a machine with too much to do, ends nothing: another one comes then, and the test fails by its time. */
