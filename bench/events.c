@@ -1,6 +1,6 @@
 /*
  * How long events take: from the call that sends one, or the write to an eventfd, until the guest's handler has counted it, in a guest that
- * runs and in one that halts; and from one vCPU to another. Xen's events only where the KVM has them. An ordinary KVM program; see
+ * runs and in one that halts; from one vCPU to another; and how late the local APIC's timer is. Xen's events only where the KVM has them. An ordinary KVM program; see
  * bench.h.
  */
 #include "bench.h"
@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 enum {
-	MEMORY = 0x10000, SPIN = 0x1000, HALT = 0x1100, SENDER = 0x1200, APIC_HANDLER = 0x2000, XEN_HANDLER = 0x2100, COUNTER = 0x3000,
-	SHARED_INFO = 0x4000, VCPU_INFO = 0x5000, APIC_VECTOR = 0x41, XEN_VECTOR = 0x42, GSI = 24, PORT = 1, SAMPLES = 501, IPIS = 1000,
+	MEMORY = 0x10000, SPIN = 0x1000, HALT = 0x1100, SENDER = 0x1200, TIMER = 0x1300, TIMER_HANDLER = 0x1400, APIC_HANDLER = 0x2000, XEN_HANDLER = 0x2100, COUNTER = 0x3000,
+	DELTA = 0x3008, DEADLINE = 0x3010, SHARED_INFO = 0x4000, VCPU_INFO = 0x5000, LATE = 0x6000, APIC_VECTOR = 0x41, XEN_VECTOR = 0x42, TIMER_VECTOR = 0x43, GSI = 24, PORT = 1, SAMPLES = 501, IPIS = 1000,
 };
 #define PRIORITY KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL
 
@@ -57,6 +57,35 @@ static const uint8_t sender[] = {
 	0xe6, 0x91,                                     /* out 0x91, al */
 };
 
+/* Sets the timer DELTA ticks ahead and halts until it has come, SAMPLES times. */
+static const uint8_t timer[] = {
+	0xfa,                                           /* cli */
+	0x66, 0xb9, 0x32, 0x08, 0x00, 0x00,             /* mov ecx, 0x832: LVT timer */
+	0x66, 0xb8, TIMER_VECTOR, 0x00, 0x04, 0x00,     /* mov eax, the vector, TSC-deadline mode */
+	0x66, 0x31, 0xd2, 0x0f, 0x30,                   /* xor edx, edx; wrmsr */
+	0x66, 0xbf, SAMPLES & 0xff, SAMPLES >> 8, 0, 0, /* mov edi, SAMPLES */
+	0x66, 0x8b, 0x36, 0x00, 0x30,                   /* next: mov esi, [COUNTER] */
+	0x0f, 0x31,                                     /* rdtsc */
+	0x66, 0x03, 0x06, 0x08, 0x30,                   /* add eax, [DELTA] */
+	0x66, 0x83, 0xd2, 0x00,                         /* adc edx, 0 */
+	0x66, 0xa3, 0x10, 0x30,                         /* mov [DEADLINE], eax */
+	0x66, 0xb9, 0xe0, 0x06, 0x00, 0x00, 0x0f, 0x30, /* mov ecx, 0x6e0: TSC_DEADLINE; wrmsr */
+	0xfb, 0xf4, 0xfa,                               /* wait: sti; hlt; cli */
+	0x66, 0x3b, 0x36, 0x00, 0x30, 0x74, 0xf6,       /* cmp esi, [COUNTER]; je wait */
+	0x66, 0x4f, 0x75, 0xd6,                         /* dec edi; jnz next */
+	0xe6, 0x91,                                     /* out 0x91, al */
+};
+static const uint8_t timer_handler[] = {
+	0x0f, 0x31,                                     /* rdtsc */
+	0x66, 0x2b, 0x06, 0x10, 0x30,                   /* sub eax, [DEADLINE] */
+	0x66, 0x8b, 0x1e, 0x00, 0x30,                   /* mov ebx, [COUNTER] */
+	0x67, 0x66, 0x89, 0x04, 0x9d, 0x00, 0x60, 0, 0, /* mov [LATE + 4 * ebx], eax */
+	0x66, 0xf0, 0xff, 0x06, 0x00, 0x30,             /* lock inc dword [COUNTER] */
+	0x66, 0xb9, 0x0b, 0x08, 0x00, 0x00,             /* mov ecx, 0x80b: EOI */
+	0x66, 0x31, 0xc0, 0x66, 0x31, 0xd2,             /* xor eax, eax; xor edx, edx */
+	0x0f, 0x30, 0xcf,                               /* wrmsr; iret */
+};
+
 struct vcpu {
 	int fd;
 	struct kvm_run *run;
@@ -73,7 +102,8 @@ static uint32_t counter_read(void)
 
 static void memory_prepare(void)
 {
-	static const struct { unsigned int vector; uint16_t at[2]; } vectors[] = { { APIC_VECTOR, { APIC_HANDLER } }, { XEN_VECTOR, { XEN_HANDLER } } };
+	static const struct { unsigned int vector; uint16_t at[2]; } vectors[] = { { APIC_VECTOR, { APIC_HANDLER } }, { XEN_VECTOR, { XEN_HANDLER } },
+								     { TIMER_VECTOR, { TIMER_HANDLER } } };
 	struct kvm_userspace_memory_region slot = { .memory_size = MEMORY };
 
 	vm.memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -84,9 +114,11 @@ static void memory_prepare(void)
 	memcpy(vm.memory + SPIN, spin, sizeof spin);
 	memcpy(vm.memory + HALT, halt, sizeof halt);
 	memcpy(vm.memory + SENDER, sender, sizeof sender);
+	memcpy(vm.memory + TIMER, timer, sizeof timer);
+	memcpy(vm.memory + TIMER_HANDLER, timer_handler, sizeof timer_handler);
 	memcpy(vm.memory + APIC_HANDLER, apic_handler, sizeof apic_handler);
 	memcpy(vm.memory + XEN_HANDLER, xen_handler, sizeof xen_handler);
-	for (unsigned int i = 0; i < 2; i++)
+	for (unsigned int i = 0; i < 3; i++)
 		memcpy(vm.memory + 4 * vectors[i].vector, vectors[i].at, 4);
 }
 
@@ -104,6 +136,10 @@ static void vcpu_create(struct vcpu *vcpu, unsigned long id)
 	vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	cpuid->nent = 256;
 	bench_ioctl(vm.system_fd, KVM_GET_SUPPORTED_CPUID, "KVM_GET_SUPPORTED_CPUID", cpuid);
+	/* TSC-deadline mode, which KVM offers beside the list. */
+	for (uint32_t i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == 1)
+			cpuid->entries[i].ecx |= 1u << 24;
 	bench_ioctl(vcpu->fd, KVM_SET_CPUID2, "KVM_SET_CPUID2", cpuid);
 	free(cpuid);
 	bench_ioctl(vcpu->fd, KVM_SET_MSRS, "KVM_SET_MSRS", &base);
@@ -236,6 +272,24 @@ static void ipi_measure(struct vcpu *from, struct vcpu *to)
 	printf("ipi %.0f\n", (bench_now() - started) / IPIS);
 }
 
+/* ---- The timer: nanoseconds from the deadline to the handler. ---- */
+
+static void timer_measure(struct vcpu *vcpu)
+{
+	uint32_t khz = (uint32_t)bench_ioctl(vcpu->fd, KVM_GET_TSC_KHZ, "KVM_GET_TSC_KHZ", NULL), delta = khz / 10, zero = 0, late;
+	static double samples[SAMPLES];
+
+	memcpy(vm.memory + DELTA, &delta, sizeof delta); /* 100 us */
+	memcpy(vm.memory + COUNTER, &zero, sizeof zero);
+	vcpu_place(vcpu, TIMER);
+	vcpu_run(vcpu);
+	for (unsigned int i = 0; i < SAMPLES; i++) {
+		memcpy(&late, vm.memory + LATE + 4 * i, sizeof late);
+		samples[i] = (double)(int32_t)late * 1e6 / khz;
+	}
+	printf("timer.late %.0f\n", bench_median(samples, SAMPLES));
+}
+
 int main(void)
 {
 	struct vcpu first, second;
@@ -254,6 +308,7 @@ int main(void)
 	has_xen = xen_prepare(&first);
 	guest_measure(&first, SPIN, "irqfd.running", "xen_send.running", has_xen);
 	guest_measure(&first, HALT, "irqfd.halted", "xen_send.halted", has_xen);
+	timer_measure(&first);
 	ipi_measure(&first, &second);
 	/* The second vCPU spins on: the process's end is its own. */
 	return 0;
