@@ -256,13 +256,13 @@ static void prepare_tell(void *context, uint64_t id, const char *rule)
 	reg_misfit(vcpu->restore, id, state_unit_find_reg(vcpu->saved, id), anykvm_reg_get(vcpu->fd, id, there) ? NULL : there, rule);
 }
 
-static void parts_restore(struct restore *restore, int fd, const struct state_unit *unit, int phase, int (*set)(int, const struct anykvm_state_part *))
+static void parts_restore(struct restore *restore, int fd, const struct state_unit *unit, unsigned int phase, int (*set)(int, const struct anykvm_state_part *))
 {
 	for (size_t i = 0; i < unit->part_count; i++) {
 		const struct anykvm_state_part *part = &unit->parts[i];
 		bool unequal;
 
-		if (phase >= 0 && restore->arch->part_phase(part->name) != (unsigned int)phase)
+		if (restore->arch->part_phase(part->name) != phase)
 			continue;
 		/* Of a part as a whole only `ignore` is of use. */
 		if (policy_apply(restore->policy, part->name, (uint8_t[1]){ 0 }, 1, NULL, &unequal) && set(fd, part) &&
@@ -291,7 +291,7 @@ static int vcpu_restore(struct restore *restore, int vm, int fd, const struct st
 	if (!error)
 		error = there_find(&vcpu);
 	for (unsigned int phase = STATE_PHASE_REGS; phase < STATE_PHASES && !error; phase++) {
-		parts_restore(restore, fd, saved, (int)phase, restore->arch->vcpu_part_set);
+		parts_restore(restore, fd, saved, phase, restore->arch->vcpu_part_set);
 		regs_restore(&vcpu, phase);
 	}
 	if (!error && restore->arch->reg_stays)
@@ -310,13 +310,20 @@ static int state_apply(struct restore *restore, const struct anykvm_state *state
 {
 	int error = 0;
 
+	restore->unit = ANYKVM_STATE_VM;
+	if (vm >= 0)
+		parts_restore(restore, vm, &state->vm, STATE_PHASE_FIRST, restore->arch->vm_part_set);
 	for (size_t i = 0; i < state->vcpu_count && !error; i++) {
 		restore->unit = (int)i;
 		error = vcpu_restore(restore, vm, vcpus[i], &state->vcpus[i]);
 	}
 	restore->unit = ANYKVM_STATE_VM;
 	if (!error && vm >= 0)
-		parts_restore(restore, vm, &state->vm, -1, restore->arch->vm_part_set);
+		parts_restore(restore, vm, &state->vm, STATE_PHASE_TIMERS, restore->arch->vm_part_set);
+	for (size_t i = 0; i < state->vcpu_count && !error; i++) {
+		restore->unit = (int)i;
+		parts_restore(restore, vcpus[i], &state->vcpus[i], STATE_PHASE_AFTER, restore->arch->vcpu_part_set);
+	}
 	return error;
 }
 
@@ -369,6 +376,20 @@ static struct anykvm_state *state_wanted(const struct state_arch *arch, const st
 	return wanted;
 }
 
+/* A rehearsal has no memory. */
+static void memory_parts_drop(const struct state_arch *arch, struct state_unit *unit)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < unit->part_count; i++) {
+		if (arch->part_needs_memory && arch->part_needs_memory(unit->parts[i].name))
+			free(unit->parts[i].bytes);
+		else
+			unit->parts[left++] = unit->parts[i];
+	}
+	unit->part_count = left;
+}
+
 static int check(struct restore *restore, const struct anykvm_state *state, int system)
 {
 	struct anykvm_state *wanted = state_wanted(restore->arch, state, restore->policy);
@@ -376,6 +397,9 @@ static int check(struct restore *restore, const struct anykvm_state *state, int 
 
 	if (!error) {
 		features_check(restore, wanted, system);
+		memory_parts_drop(restore->arch, &wanted->vm);
+		for (size_t i = 0; i < wanted->vcpu_count; i++)
+			memory_parts_drop(restore->arch, &wanted->vcpus[i]);
 		error = rehearse(restore, wanted, system);
 	}
 	anykvm_state_free(wanted);

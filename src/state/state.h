@@ -105,6 +105,8 @@ struct state_arch {
 	/* Before the registers (CPUID), between the phases (the local APIC). */
 	int (*vcpu_part_set)(int vcpu, const struct anykvm_state_part *part);
 	unsigned int (*part_phase)(const char *name);
+	/* Parts that only a VM with its memory takes: rehearsals leave them out. NULL: there are none. */
+	bool (*part_needs_memory)(const char *name);
 	/* What a policy changes in a part. */
 	void (*part_policy)(struct anykvm_state_part *part, const struct anykvm_policy *policy);
 	int (*vm_part_set)(int vm, const struct anykvm_state_part *part);
@@ -146,7 +148,8 @@ struct state_arch {
 };
 
 /* Phases: parts and registers of one phase; parts go first. */
-enum { STATE_PHASE_FIRST, STATE_PHASE_REGS, STATE_PHASE_TIMERS, STATE_PHASE_LAST, STATE_PHASES };
+enum { STATE_PHASE_FIRST, STATE_PHASE_REGS, STATE_PHASE_TIMERS, STATE_PHASE_LAST, STATE_PHASES,
+       STATE_PHASE_AFTER = STATE_PHASES /* parts alone: when all vCPUs and the VM are restored */ };
 
 const struct state_arch *state_arch_find(uint64_t arch);
 extern const struct state_arch state_x86, state_arm64;

@@ -204,25 +204,72 @@ static const struct state_ioctls ioctls[] = {
 };
 enum { IOCTLS = sizeof ioctls / sizeof *ioctls };
 
+/* Of Xen guests (api.rst, 4.126, 4.127): the attribute's number stands first. What can only be set (event channels' targets) is the program's to repeat. */
+static const struct state_ioctls xen_ioctls[] = {
+#define XEN_VM(name, type) { "xen." name, sizeof(struct kvm_xen_hvm_attr), KVM_XEN_ATTR_TYPE_##type, KVM_XEN_HVM_GET_ATTR, KVM_XEN_HVM_SET_ATTR, true }
+#define XEN_VCPU(name, type) { "xen." name, sizeof(struct kvm_xen_vcpu_attr), KVM_XEN_VCPU_ATTR_TYPE_##type, KVM_XEN_VCPU_GET_ATTR, KVM_XEN_VCPU_SET_ATTR, false }
+	XEN_VM("long_mode", LONG_MODE), XEN_VM("shared_info", SHARED_INFO), XEN_VM("vm_vector", UPCALL_VECTOR), XEN_VM("version", XEN_VERSION),
+	XEN_VM("update_flag", RUNSTATE_UPDATE_FLAG),
+	XEN_VCPU("vcpu_id", VCPU_ID), XEN_VCPU("vcpu_info", VCPU_INFO), XEN_VCPU("time_info", VCPU_TIME_INFO), XEN_VCPU("runstate", RUNSTATE_ADDR),
+	XEN_VCPU("times", RUNSTATE_DATA), XEN_VCPU("vector", UPCALL_VECTOR), XEN_VCPU("timer", TIMER),
+};
+enum { XEN_IOCTLS = sizeof xen_ioctls / sizeof *xen_ioctls };
+
+static bool is_xen(const char *name)
+{
+	return !strncmp(name, "xen.", 4);
+}
+
+/* Where memory has to be when it is set. */
+static bool part_needs_memory(const char *name)
+{
+	static const char *const names[] = { "xen.shared_info", "xen.vcpu_info", "xen.time_info", "xen.runstate", "xen.times" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
+static bool xen_vm_used(int vm)
+{
+	struct kvm_xen_hvm_attr attribute = { .type = KVM_XEN_ATTR_TYPE_SHARED_INFO };
+
+	return !anykvm_ioctl(vm, KVM_XEN_HVM_GET_ATTR, &attribute) && attribute.u.shared_info.gfn != ~0ULL;
+}
+
+static bool xen_vcpu_used(int vcpu)
+{
+	struct kvm_xen_vcpu_attr attribute = { .type = KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO };
+
+	return !anykvm_ioctl(vcpu, KVM_XEN_VCPU_GET_ATTR, &attribute) && attribute.u.gpa != ~0ULL;
+}
+
 static int part_again(int fd, struct anykvm_state_part *part)
 {
-	return parts_again(fd, part, ioctls, IOCTLS);
+	return is_xen(part->name) ? parts_again(fd, part, xen_ioctls, XEN_IOCTLS) : parts_again(fd, part, ioctls, IOCTLS);
 }
 
 static int vcpu_parts_get(int vcpu, struct state_unit *unit)
 {
 	int error = cpuid_get(vcpu, unit);
 
-	return error ? error : parts_get(vcpu, unit, ioctls, IOCTLS, false);
+	if (!error)
+		error = parts_get(vcpu, unit, ioctls, IOCTLS, false);
+	return error || !xen_vcpu_used(vcpu) ? error : parts_get(vcpu, unit, xen_ioctls, XEN_IOCTLS, false);
 }
 
 static int vm_parts_get(int vm, struct state_unit *unit)
 {
-	return parts_get(vm, unit, ioctls, IOCTLS, true);
+	int error = parts_get(vm, unit, ioctls, IOCTLS, true);
+
+	return error || !xen_vm_used(vm) ? error : parts_get(vm, unit, xen_ioctls, XEN_IOCTLS, true);
 }
 
 static int vcpu_part_set(int vcpu, const struct anykvm_state_part *part)
 {
+	if (is_xen(part->name))
+		return parts_set(vcpu, part, xen_ioctls, XEN_IOCTLS, false);
 	return strcmp(part->name, "cpuid") ? parts_set(vcpu, part, ioctls, IOCTLS, false) : cpuid_set(vcpu, part);
 }
 
@@ -231,15 +278,23 @@ static int vm_part_set(int vm, const struct anykvm_state_part *part)
 {
 	struct kvm_clock_data clock = { 0 };
 
+	if (is_xen(part->name))
+		return parts_set(vm, part, xen_ioctls, XEN_IOCTLS, true);
 	if (strcmp(part->name, "clock") || part->size != sizeof clock)
 		return parts_set(vm, part, ioctls, IOCTLS, true);
 	clock.clock = ((const struct kvm_clock_data *)part->bytes)->clock;
 	return anykvm_ioctl(vm, KVM_SET_CLOCK, &clock) ? -errno : 0;
 }
 
+/* Of the VM what vCPUs refer to comes first; Xen's timer is in the time of the VM's clock. */
 static unsigned int part_phase(const char *name)
 {
-	return strcmp(name, "cpuid") ? STATE_PHASE_TIMERS : STATE_PHASE_FIRST;
+	static const char *const first[] = { "cpuid", "xen.long_mode", "xen.shared_info", "xen.vm_vector", "xen.version", "xen.update_flag" };
+
+	for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+		if (!strcmp(first[i], name))
+			return STATE_PHASE_FIRST;
+	return strcmp(name, "xen.timer") ? STATE_PHASE_TIMERS : STATE_PHASE_AFTER;
 }
 
 /* ---- Rehearsals. ---- */
@@ -410,7 +465,7 @@ static void features_check(const struct state_unit *unit, int vcpu, const void *
 const struct state_arch state_x86 = {
 	.arch = KVM_REG_X86,
 	.reg_wanted = reg_wanted, .reg_phase = reg_phase, .reg_needless = reg_needless, .part_needless = part_needless,
-	.reg_constant = reg_constant, .part_constant = part_constant, .part_again = part_again,
+	.reg_constant = reg_constant, .part_constant = part_constant, .part_again = part_again, .part_needs_memory = part_needs_memory,
 	.vcpu_parts_get = vcpu_parts_get, .vm_parts_get = vm_parts_get,
 	.vcpu_part_set = vcpu_part_set, .vm_part_set = vm_part_set, .part_phase = part_phase, .part_policy = part_policy,
 	.vm_make = vm_make,

@@ -550,11 +550,80 @@ static void test_explain(void **unused)
 	assert_non_null(strstr(text, "selector 0x8 base 0x1000"));
 }
 
+/* ---- Xen guests. ---- */
+
+static void xen_set(int vcpu, uint16_t type, uint64_t value)
+{
+	struct kvm_xen_vcpu_attr attribute = { .type = type };
+
+	memcpy(&attribute.u, &value, sizeof value);
+	assert_int_equal(anykvm_ioctl(vcpu, KVM_XEN_VCPU_SET_ATTR, &attribute), 0);
+}
+
+static void memory_give(const struct vm *v, uint8_t *memory)
+{
+	struct kvm_userspace_memory_region slot = { .memory_size = MEMORY, .userspace_addr = (uintptr_t)memory };
+
+	assert_int_equal(anykvm_ioctl(v->vm, KVM_SET_USER_MEMORY_REGION, &slot), 0);
+}
+
+/* What the VM's and vCPUs' attributes are goes with them: pages, ids, vectors, a timer that is pending. */
+static void test_xen(void **unused)
+{
+	struct kvm_xen_hvm_attr page = { .type = KVM_XEN_ATTR_TYPE_SHARED_INFO, .u.shared_info.gfn = 2 }, mode = { .type = KVM_XEN_ATTR_TYPE_LONG_MODE, .u.long_mode = 1 };
+	struct kvm_xen_vcpu_attr timer = { .type = KVM_XEN_VCPU_ATTR_TYPE_TIMER, .u.timer = { .port = 5, .priority = KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL, .expires_ns = 1ULL << 50 } };
+	struct kvm_xen_hvm_config config = { .flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL | KVM_XEN_HVM_CONFIG_EVTCHN_SEND, .msr = 0x40000000 };
+	struct vm from = vm_open(true, true), to = vm_open(true, true);
+	uint8_t *memory = memory_new(), *other = memory_new();
+	struct anykvm_state *state, *again;
+
+	(void)unused;
+	fill(&from);
+	memory_give(&from, memory);
+	memory_give(&to, other);
+	assert_int_equal(anykvm_ioctl(from.vm, KVM_XEN_HVM_CONFIG, &config), 0);
+	assert_int_equal(anykvm_ioctl(to.vm, KVM_XEN_HVM_CONFIG, &config), 0);
+	assert_int_equal(anykvm_ioctl(from.vm, KVM_XEN_HVM_SET_ATTR, &mode), 0);
+	assert_int_equal(anykvm_ioctl(from.vm, KVM_XEN_HVM_SET_ATTR, &page), 0);
+	for (unsigned int i = 0; i < VCPUS; i++) {
+		xen_set(from.vcpu[i], KVM_XEN_VCPU_ATTR_TYPE_VCPU_ID, 7 + i);
+		xen_set(from.vcpu[i], KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO, 0x3000 + 0x40 * i);
+		xen_set(from.vcpu[i], KVM_XEN_VCPU_ATTR_TYPE_UPCALL_VECTOR, 0x60 + i);
+		assert_int_equal(anykvm_ioctl(from.vcpu[i], KVM_XEN_VCPU_SET_ATTR, &timer), 0);
+	}
+	state = anykvm_state_capture(from.vm, from.vcpu, VCPUS);
+	assert_non_null(state);
+	if (anykvm_state_restore(state, to.vm, to.vcpu, VCPUS, NULL, 0, NULL))
+		fail_msg("%s", anykvm_refusal()->reason);
+	again = anykvm_state_capture(to.vm, to.vcpu, VCPUS);
+	assert_non_null(again);
+	for (int i = -1; i < VCPUS; i++) {
+		size_t count, others, xen = 0;
+		const struct anykvm_state_part *parts = anykvm_state_parts(state, i, &count), *same = anykvm_state_parts(again, i, &others);
+
+		assert_int_equal(count, others);
+		for (size_t k = 0; k < count; k++) {
+			if (strncmp(parts[k].name, "xen.", 4))
+				continue;
+			xen++;
+			assert_string_equal(parts[k].name, same[k].name);
+			assert_memory_equal(parts[k].bytes, same[k].bytes, parts[k].size);
+		}
+		assert_true(xen >= (i < 0 ? 4 : 5));
+	}
+	anykvm_state_free(again);
+	anykvm_state_free(state);
+	vm_close(&from);
+	vm_close(&to);
+	munmap(memory, MEMORY);
+	munmap(other, MEMORY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_all_or_nothing), cmocka_unit_test(test_wrong_vms), cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_bad_policy), cmocka_unit_test(test_profile), cmocka_unit_test(test_check), cmocka_unit_test(test_file),
+		cmocka_unit_test(test_bad_policy), cmocka_unit_test(test_profile), cmocka_unit_test(test_check), cmocka_unit_test(test_xen), cmocka_unit_test(test_file),
 		cmocka_unit_test(test_pipe), cmocka_unit_test(test_broken_files), cmocka_unit_test(test_explain),
 	};
 
