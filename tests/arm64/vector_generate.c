@@ -97,16 +97,13 @@ static const struct encoding_class *class_choose(struct generator *g)
 	return class;
 }
 
-/* Int8 matrix multiplication, BFloat16, SM3, SM4. */
+/* BFloat16, SM3, SM4. */
 static const struct encoding {
 	uint32_t mask, value;
 } left_out[] = {
-	{ 0xbfe0fc00, 0x0e809c00 }, /* USDOT */
-	{ 0x9fe0fc00, 0x0e80a400 }, /* SMMLA, UMMLA */
-	{ 0xbfe0fc00, 0x0e80ac00 }, /* USMMLA */
 	{ 0xbf60fc00, 0x2e40fc00 }, /* BFDOT, BFMLALB, BFMLALT */
 	{ 0xbfe0fc00, 0x2e40ec00 }, /* BFMMLA */
-	{ 0xbf00f400, 0x0f00f000 }, /* by element: SUDOT, USDOT, BFDOT, BFMLALB, BFMLALT */
+	{ 0xbf40f400, 0x0f40f000 }, /* by element: BFDOT, BFMLALB, BFMLALT */
 	{ 0xbffffc00, 0x0ea16800 }, /* BFCVTN */
 	{ 0xfffffc00, 0x1e634000 }, /* BFCVT */
 	{ 0xffe00000, 0xce400000 }, /* SM3SS1, SM3TT */

@@ -1,6 +1,6 @@
 /*
  * Decoding of scalar floating point and Advanced SIMD data processing (C4.1.95): the classes of encodings, each with the tables that hold
- * its instructions. What they do is not known here. Left out, and so unallocated: SM3, SM4, BFloat16 and Int8 matrix multiplication.
+ * its instructions. What they do is not known here. Left out, and so unallocated: SM3, SM4 and BFloat16.
  */
 #include "arm64/cpu/vector.h"
 
