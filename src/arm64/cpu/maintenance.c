@@ -8,6 +8,7 @@
 #include "arm64/cpu/walk.h"
 
 #define ZVA_SIZE 64u /* DCZID_EL0 */
+#define SCTLR_ENRCTX (UINT64_C(1) << 10)
 
 static void nothing(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
@@ -33,6 +34,13 @@ static bool cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 static void cache(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	if (cache_check(cpu, insn))
+		a64_next(cpu, insn);
+}
+
+/* CFP, DVP and CPP RCTX: nothing was predicted. */
+static void restrict_prediction(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (user_allowed(cpu, insn, SCTLR_ENRCTX))
 		a64_next(cpu, insn);
 }
 
@@ -81,14 +89,23 @@ static __attribute__((noinline)) bool translate_done(struct arm64_vcpu *cpu, con
 
 HANDLER_IF(translate, translate_done(cpu, insn))
 
-static a64_fn *decode_tlbi(struct a64_decode *decode, unsigned int crm)
+/* C5.5. CRn 9 is FEAT_XS' nXS, which may be done earlier. */
+static a64_fn *decode_tlbi(struct a64_decode *decode, unsigned int crm, unsigned int op2)
 {
 	decode->ends = true;
 	switch (crm) {
-	case 1: case 2: case 3: case 5: return tlbi_shareable; /* outer shareable, by range, inner shareable, by range */
-	case 6: case 7: return tlbi;
-	default: return NULL;
+	case 1: case 3: case 7: /* outer shareable, inner shareable, this processor's: VMALLE1, VAE1, ASIDE1, VAAE1, VALE1, VAALE1 */
+		if (op2 == 4 || op2 == 6)
+			return NULL;
+		break;
+	case 2: case 5: case 6: /* the same by range: RVAE1, RVAAE1, RVALE1, RVAALE1 */
+		if (!(op2 & 1))
+			return NULL;
+		break;
+	default:
+		return NULL;
 	}
+	return crm < 6 ? tlbi_shareable : tlbi;
 }
 
 a64_fn *decode_maintenance(struct a64_decode *decode, struct a64_insn *insn)
@@ -99,8 +116,8 @@ a64_fn *decode_maintenance(struct a64_decode *decode, struct a64_insn *insn)
 	if (bit(insn->word, 21) || (op1 == 0 && !el1) || (op1 != 0 && op1 != 3)) /* SYSL has no use here */
 		return NULL;
 	insn->n = reg_read(bits(insn->word, 4, 0));
-	if (bits(insn->word, 15, 12) == 8)
-		return op1 == 0 ? decode_tlbi(decode, crm) : NULL;
+	if (bits(insn->word, 15, 12) == 8 || bits(insn->word, 15, 12) == 9)
+		return op1 == 0 ? decode_tlbi(decode, crm, op2) : NULL;
 	if (bits(insn->word, 15, 12) != 7)
 		return NULL;
 	switch (op1 << 7 | crm << 3 | op2) {
@@ -111,6 +128,8 @@ a64_fn *decode_maintenance(struct a64_decode *decode, struct a64_insn *insn)
 	case 3 << 7 | 5 << 3 | 1: /* IC IVAU */
 	case 3 << 7 | 10 << 3 | 1: case 3 << 7 | 11 << 3 | 1: case 3 << 7 | 12 << 3 | 1: case 3 << 7 | 13 << 3 | 1: case 3 << 7 | 14 << 3 | 1:
 		return cache;
+	case 3 << 7 | 3 << 3 | 4: case 3 << 7 | 3 << 3 | 5: case 3 << 7 | 3 << 3 | 7:
+		return restrict_prediction;
 	case 3 << 7 | 4 << 3 | 1:
 		return dc_zva;
 	case 0 << 7 | 8 << 3 | 0: case 0 << 7 | 8 << 3 | 1: case 0 << 7 | 8 << 3 | 2: case 0 << 7 | 8 << 3 | 3: /* AT S1E1R ... S1E0W */
