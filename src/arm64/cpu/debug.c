@@ -10,9 +10,9 @@
 #define MDSCR_KDE (UINT64_C(1) << 13)
 #define MDSCR_MDE (UINT64_C(1) << 15)
 #define OSLSR_OSLK (UINT64_C(1) << 1)
-#define DBG_REGISTERS 16
-
 #define CONTROL_E 1
+#define CONTROL_WT (UINT64_C(1) << 20) /* of a watchpoint: it is linked */
+enum { BT_ADDRESS, BT_ADDRESS_LINKED, BT_CONTEXT, BT_CONTEXT_LINKED }; /* DBGBCR<n>_EL1.BT */
 
 static bool debugger_has_registers(const struct arm64_vcpu *cpu)
 {
@@ -79,8 +79,10 @@ bool a64_debug_choose(struct arm64_vcpu *cpu)
 
 	own->watches_guest = own->watches_debugger = false;
 	if (registers_enabled(cpu)) {
-		for (unsigned int i = 0; i < DBG_REGISTERS; i++)
-			any = any || breakpoint(cpu, i).control & CONTROL_E || watchpoint(cpu, i).control & CONTROL_E;
+		for (unsigned int i = 0; i < ARM64_BREAKPOINTS; i++)
+			any = any || breakpoint(cpu, i).control & CONTROL_E;
+		for (unsigned int i = 0; i < ARM64_WATCHPOINTS; i++)
+			any = any || watchpoint(cpu, i).control & CONTROL_E;
 		own->watches_debugger = any && debugger_has_registers(cpu);
 		own->watches_guest = any && !debugger_has_registers(cpu);
 	}
@@ -114,15 +116,43 @@ static void hit(struct arm64_vcpu *cpu, unsigned int ec_lower, uint64_t iss, boo
 		a64_exception_raise(cpu, syndrome(ec_lower + (cpu->el != 0), iss), has_far, far);
 }
 
+/* Whether that breakpoint is in force, of that type, and CONTEXTIDR_EL1 is what it waits for. */
+static bool context_matches(const struct arm64_vcpu *cpu, unsigned int number, unsigned int type)
+{
+	struct pair pair = breakpoint(cpu, number);
+
+	return number < ARM64_BREAKPOINTS && number >= ARM64_BREAKPOINTS - ARM64_CONTEXT_BREAKPOINTS && pair.control & CONTROL_E &&
+	       (pair.control >> 20 & 15) == type && (uint32_t)pair.value == (uint32_t)cpu->sys[SYS_CONTEXTIDR_EL1];
+}
+
+/* LBN, of breakpoints and watchpoints alike. */
+static bool link_matches(const struct arm64_vcpu *cpu, uint64_t control)
+{
+	return context_matches(cpu, control >> 16 & 15, BT_CONTEXT_LINKED);
+}
+
 static bool breakpoint_here(const struct arm64_vcpu *cpu)
 {
-	for (unsigned int i = 0; i < DBG_REGISTERS; i++) {
+	for (unsigned int i = 0; i < ARM64_BREAKPOINTS; i++) {
 		struct pair pair = breakpoint(cpu, i);
+		bool here = !((pair.value ^ cpu->pc) & UINT64_C(0x1fffffffffffc)); /* BAS is RES1 on A64 */
 
-		/* BT 0 and 1: an address, without regard to what it is linked to. BAS is RES1 on A64. */
-		if (!(pair.control & CONTROL_E) || pair.control >> 21 & 7 || !level_matches(cpu, pair.control))
+		if (!(pair.control & CONTROL_E) || !level_matches(cpu, pair.control))
 			continue;
-		if (((pair.value ^ cpu->pc) & UINT64_C(0x1fffffffffffc)) == 0)
+		switch (pair.control >> 20 & 15) {
+		case BT_ADDRESS:
+			break;
+		case BT_ADDRESS_LINKED:
+			here = here && link_matches(cpu, pair.control);
+			break;
+		case BT_CONTEXT:
+			here = context_matches(cpu, i, BT_CONTEXT);
+			break;
+		default: /* links to something else are nothing by themselves */
+			here = false;
+			break;
+		}
+		if (here)
 			return true;
 	}
 	return false;
@@ -163,13 +193,14 @@ bool a64_watchpoint_check(struct arm64_vcpu *cpu, uint64_t address, unsigned int
 
 	if (likely(!own->watches_guest && !own->watches_debugger))
 		return true;
-	for (unsigned int i = 0; i < DBG_REGISTERS; i++) {
+	for (unsigned int i = 0; i < ARM64_WATCHPOINTS; i++) {
 		struct pair pair = watchpoint(cpu, i);
 		unsigned int mask = pair.control >> 24 & 31, bas = pair.control >> 5 & 0xff;
 		uint64_t from = pair.value & UINT64_C(0x1fffffffffffc), length;
 		bool matches = false;
 
-		if (!(pair.control & CONTROL_E) || !level_matches(cpu, pair.control) || !(pair.control >> (write ? 4 : 3) & 1))
+		if (!(pair.control & CONTROL_E) || !level_matches(cpu, pair.control) || !(pair.control >> (write ? 4 : 3) & 1) ||
+		    (pair.control & CONTROL_WT && !link_matches(cpu, pair.control)))
 			continue;
 		if (mask >= 3) {
 			length = UINT64_C(1) << mask;
