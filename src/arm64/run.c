@@ -367,6 +367,7 @@ static enum next run_prepared(struct arm64_vcpu *cpu)
 
 	cpu->stop = ARM64_STOP_NONE;
 	a64_registers_changed(cpu);
+	a64_cycles_start(cpu);
 	if (cpu->mmio.pending)
 		mmio_complete(cpu);
 	if (cpu->stop == ARM64_STOP_EXIT) { /* the step that began before the exit */
@@ -388,6 +389,7 @@ static enum next run_prepared(struct arm64_vcpu *cpu)
 static long run_finish(struct arm64_vcpu *cpu, enum next next)
 {
 	cpu->vcpu.run->s.regs.device_irq_level = device_levels(cpu);
+	a64_cycles_update(cpu);
 	switch (next) {
 	case NEXT_EXIT:
 		return 0;

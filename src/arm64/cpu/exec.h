@@ -102,7 +102,8 @@ void a64_debug_exit(struct arm64_vcpu *cpu, uint64_t esr, uint64_t far);
 
 /* ---- System registers, from the ioctls' side. ---- */
 
-/* PMCCNTR_EL0 brought up to now. */
+/* The performance monitors count while the vCPU runs: when that begins, and the counters brought up to now. */
+void a64_cycles_start(struct arm64_vcpu *cpu);
 void a64_cycles_update(struct arm64_vcpu *cpu);
 
 #endif

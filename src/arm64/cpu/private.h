@@ -20,7 +20,7 @@ struct a64_blocks {
 	uint64_t translation[4];  /* what the translation cache was made under: SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1 */
 	uint32_t rounds;          /* of the loop: when to look at the clock */
 	bool shootdown;           /* a TLBI ...IS that no DSB has followed yet */
-	uint64_t cycles_seen;     /* the counter when PMCCNTR_EL0 was last brought up to date */
+	uint64_t cycles_seen;     /* the counter when cycles were last counted */
 	bool stepping;            /* software step is active-not-pending: PSTATE.SS is for the instruction under way */
 	bool stepped;             /* and it was for the one before */
 	bool watches_guest, watches_debugger; /* breakpoints or watchpoints are in force: the guest's; the debugger's */

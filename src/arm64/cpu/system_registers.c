@@ -2,6 +2,8 @@
  * MRS and MSR: which registers there are, who may access them, and what else happens then. Registers that are no more than storage come from
  * sysregs_list.h; the others have a row here. What stands in neither is UNDEFINED.
  */
+#include <sys/random.h>
+
 #include "arm64/cpu/flags.h"
 #include "arm64/cpu/mem.h"
 #include "arm64/cpu/private.h"
@@ -10,6 +12,7 @@
 #define PMCR_E 1
 #define PMCR_P 2
 #define PMCR_C 4
+#define PMCR_LP 0x80
 #define PMCR_KEPT UINT64_C(0xe9) /* LP, LC, DP, X, D, E */
 #define CYCLES (UINT64_C(1) << 31)
 #define PMUSERENR_EN 1
@@ -169,6 +172,17 @@ static void csselr_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value
 	cpu->sys[reg] = value & 15;
 }
 
+/* RNDR, RNDRRS (FEAT_RNG): Z alone says that there is none now. */
+static uint64_t random_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	uint64_t value;
+	bool there = getrandom(&value, sizeof value, GRND_NONBLOCK) == sizeof value;
+
+	(void)reg;
+	flags_set(cpu, there ? 0 : 4);
+	return there ? value : 0;
+}
+
 static uint64_t isr_read(struct arm64_vcpu *cpu, enum sysreg reg)
 {
 	uint32_t lines = atomic_load(&cpu->irq_lines);
@@ -263,20 +277,49 @@ static bool physical_timer_allow(const struct arm64_vcpu *cpu, bool write)
 	return cpu->sys[SYS_CNTKCTL_EL1] & CNTKCTL_EL0PTEN;
 }
 
-/* ---- The performance monitors: the cycle counter counts (at the generic timer's pace); events do not happen. ---- */
+/* ---- The performance monitors: two events, of which one is software's; cycles go by at the generic timer's pace. ---- */
 
-static bool cycles_count(const struct arm64_vcpu *cpu)
+#define EVENT_SW_INCR 0x00
+#define EVENT_CPU_CYCLES 0x11
+#define EVTYPER_KEPT UINT64_C(0xc000ffff) /* P, U, evtCount */
+
+/* Event counters have 64 bits; PMCR_EL0.LP says where they overflow. */
+static void events_count(struct arm64_vcpu *cpu, unsigned int event, uint64_t counters, uint64_t times)
 {
-	return cpu->sys[SYS_PMCR_EL0] & PMCR_E && cpu->sys[SYS_PMCNTENSET_EL0] & CYCLES;
+	uint64_t half = cpu->sys[SYS_PMCR_EL0] & PMCR_LP ? 0 : UINT32_MAX;
+
+	counters &= cpu->sys[SYS_PMCR_EL0] & PMCR_E ? cpu->sys[SYS_PMCNTENSET_EL0] : 0;
+	for (unsigned int i = 0; i < 31; i++) {
+		uint64_t *counter = &cpu->sys[SYS_PMEVCNTR0_EL0 + i], old = *counter;
+
+		if (!(counters >> i & 1) || (cpu->sys[SYS_PMEVTYPER0_EL0 + i] & 0xffff) != event)
+			continue;
+		*counter += times;
+		if (half ? (old & half) + times > half : *counter < old)
+			cpu->sys[SYS_PMOVSSET_EL0] |= UINT64_C(1) << i;
+	}
+}
+
+void a64_cycles_start(struct arm64_vcpu *cpu)
+{
+	if (cpu->sys[SYS_PMCR_EL0] & PMCR_E)
+		cpu->blocks->cycles_seen = arm64_counter(cpu, 1);
 }
 
 void a64_cycles_update(struct arm64_vcpu *cpu)
 {
-	uint64_t now = arm64_counter(cpu, 1);
+	uint64_t cycles;
 
-	if (cpu->blocks->cycles_seen && cycles_count(cpu))
-		cpu->sys[SYS_PMCCNTR_EL0] += (now - cpu->blocks->cycles_seen) * 16;
-	cpu->blocks->cycles_seen = now;
+	if (!(cpu->sys[SYS_PMCR_EL0] & PMCR_E))
+		return;
+	cycles = (arm64_counter(cpu, 1) - cpu->blocks->cycles_seen) * 16;
+	cpu->blocks->cycles_seen += cycles / 16;
+	if (cpu->sys[SYS_PMCNTENSET_EL0] & CYCLES) {
+		cpu->sys[SYS_PMCCNTR_EL0] += cycles;
+		if (cpu->sys[SYS_PMCCNTR_EL0] < cycles)
+			cpu->sys[SYS_PMOVSSET_EL0] |= CYCLES;
+	}
+	events_count(cpu, EVENT_CPU_CYCLES, UINT64_MAX, cycles);
 }
 
 static uint64_t pmu_counters(const struct arm64_vcpu *cpu)
@@ -295,6 +338,7 @@ static void pmcr_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 {
 	a64_cycles_update(cpu);
 	cpu->sys[reg] = (cpu->sys[reg] & ~PMCR_KEPT) | (value & PMCR_KEPT);
+	a64_cycles_start(cpu);
 	if (value & PMCR_C)
 		cpu->sys[SYS_PMCCNTR_EL0] = 0;
 	for (unsigned int i = 0; value & PMCR_P && i < 31; i++)
@@ -314,6 +358,7 @@ static enum sysreg pair_word(enum sysreg reg)
 
 static uint64_t pair_read(struct arm64_vcpu *cpu, enum sysreg reg)
 {
+	a64_cycles_update(cpu);
 	return cpu->sys[pair_word(reg)] & pmu_counters(cpu);
 }
 
@@ -326,16 +371,36 @@ static void pair_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 	cpu->sys[word] = word == reg ? cpu->sys[word] | value : cpu->sys[word] & ~value;
 }
 
-static uint64_t cycles_read(struct arm64_vcpu *cpu, enum sysreg reg)
+static uint64_t count_read(struct arm64_vcpu *cpu, enum sysreg reg)
 {
 	a64_cycles_update(cpu);
 	return cpu->sys[reg];
 }
 
-static void cycles_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+static void count_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 {
 	a64_cycles_update(cpu);
 	cpu->sys[reg] = value;
+}
+
+/* PMEVTYPER<n>_EL0 and PMCCFILTR_EL0. */
+static void type_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	count_write(cpu, reg, value & EVTYPER_KEPT);
+}
+
+/* PMSWINC_EL0: a bit a counter. */
+static void swinc_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+{
+	(void)reg;
+	events_count(cpu, EVENT_SW_INCR, value & pmu_counters(cpu), 1);
+}
+
+/* PMCEID0_EL0: the events that there are; in PMCEID1_EL0, none. */
+static uint64_t pmceid0_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	(void)cpu, (void)reg;
+	return 1u << EVENT_SW_INCR | 1u << EVENT_CPU_CYCLES;
 }
 
 /* PMXEVTYPER_EL0 and PMXEVCNTR_EL0: the one that PMSELR_EL0 says. `reg` is the first of them. */
@@ -350,12 +415,15 @@ static enum sysreg selected(const struct arm64_vcpu *cpu, enum sysreg first)
 
 static uint64_t selected_read(struct arm64_vcpu *cpu, enum sysreg reg)
 {
-	return cpu->sys[selected(cpu, reg)];
+	return count_read(cpu, selected(cpu, reg));
 }
 
 static void selected_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 {
-	cpu->sys[selected(cpu, reg)] = (uint32_t)value;
+	if (reg == SYS_PMEVTYPER0_EL0)
+		type_write(cpu, selected(cpu, reg), value);
+	else
+		count_write(cpu, selected(cpu, reg), value);
 }
 
 static void pmselr_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
@@ -412,6 +480,8 @@ static const struct row special[] = {
 	{ AT(3, 3, 4, 4, 1), PLACE_FPSR, USER | NEEDS_FP, place_read, place_write },
 	{ AT(3, 3, 0, 0, 1), SYS_CTR_EL0, READ_ONLY | USER_READ, ctr_read, NULL, ctr_allow },
 	{ AT(3, 3, 0, 0, 7), 0, READ_ONLY | USER_READ, dczid_read },
+	{ AT(3, 3, 2, 4, 0), 0, READ_ONLY | USER_READ, random_read },
+	{ AT(3, 3, 2, 4, 1), 0, READ_ONLY | USER_READ, random_read },
 	{ AT(3, 1, 0, 0, 0), 0, READ_ONLY, ccsidr_read },
 	{ AT(3, 2, 0, 0, 0), SYS_CSSELR_EL1, 0, NULL, csselr_write },
 	{ AT(3, 0, 12, 1, 0), 0, READ_ONLY, isr_read },
@@ -453,11 +523,11 @@ static const struct row special[] = {
 	PMU_ROW(3, 9, 12, 1, PMCNTENSET_EL0, pair_read, pair_write, pmu_allow),
 	PMU_ROW(3, 9, 12, 2, PMCNTENCLR_EL0, pair_read, pair_write, pmu_allow),
 	PMU_ROW(3, 9, 12, 3, PMOVSCLR_EL0, pair_read, pair_write, pmu_allow),
-	{ AT(3, 3, 9, 12, 4), 0, NEEDS_PMU | USER_WRITE | WRITE_ONLY, NULL, ignored_write, swinc_allow }, /* PMSWINC_EL0 */
+	{ AT(3, 3, 9, 12, 4), 0, NEEDS_PMU | USER_WRITE | WRITE_ONLY, NULL, swinc_write, swinc_allow }, /* PMSWINC_EL0 */
 	PMU_ROW(3, 9, 12, 5, PMSELR_EL0, NULL, pmselr_write, pmselr_allow),
-	{ AT(3, 3, 9, 12, 6), 0, NEEDS_PMU | USER_READ | READ_ONLY, zero_read, NULL, pmu_allow }, /* PMCEID0_EL0 */
+	{ AT(3, 3, 9, 12, 6), 0, NEEDS_PMU | USER_READ | READ_ONLY, pmceid0_read, NULL, pmu_allow }, /* PMCEID0_EL0 */
 	{ AT(3, 3, 9, 12, 7), 0, NEEDS_PMU | USER_READ | READ_ONLY, zero_read, NULL, pmu_allow },
-	PMU_ROW(3, 9, 13, 0, PMCCNTR_EL0, cycles_read, cycles_write, cycles_allow),
+	PMU_ROW(3, 9, 13, 0, PMCCNTR_EL0, count_read, count_write, cycles_allow),
 	PMU_ROW(3, 9, 13, 1, PMEVTYPER0_EL0, selected_read, selected_write, pmu_allow),
 	PMU_ROW(3, 9, 13, 2, PMEVCNTR0_EL0, selected_read, selected_write, event_allow),
 	{ AT(3, 3, 9, 14, 0), SYS_PMUSERENR_EL0, NEEDS_PMU | USER_READ },
@@ -498,11 +568,13 @@ static uint16_t consequences(enum sysreg reg)
 	}
 }
 
-/* D17.2: registers of features that the guest's ID registers do not show. */
+/* D17.2: registers of features that the guest's ID registers do not show, and of event counters that there are not. */
 static bool hidden(const struct arm64_vcpu *cpu, enum sysreg reg)
 {
-	uint64_t mmfr3 = arm64_vm(cpu)->id[SYS_ID_AA64MMFR3_EL1 - SYS_ID_PFR0_EL1];
+	uint64_t mmfr3 = arm64_vm(cpu)->id[SYS_ID_AA64MMFR3_EL1 - SYS_ID_PFR0_EL1], counters = arm64_vm(cpu)->pmcr_n;
 
+	if (reg >= SYS_PMEVCNTR0_EL0 && reg <= SYS_PMEVTYPER30_EL0)
+		return (reg - SYS_PMEVCNTR0_EL0) % 31 >= counters;
 	switch ((int)reg) {
 	case SYS_TCR2_EL1: return !(mmfr3 & 15);
 	case SYS_PIR_EL1: case SYS_PIRE0_EL1: return !(mmfr3 >> 8 & 15);
@@ -531,7 +603,9 @@ static struct row storage_row(enum sysreg reg)
 		break;
 	case PMU:
 		row.flags |= NEEDS_PMU | USER;
-		row.allow = encoding >> 11 == 7 && (encoding >> 3 & 15) < 12 ? event_allow : pmu_allow;
+		row.read = count_read;
+		row.write = (encoding >> 3 & 15) < 12 ? count_write : type_write;
+		row.allow = (encoding >> 3 & 15) < 12 ? event_allow : pmu_allow;
 		break;
 	}
 	if (reg == SYS_TPIDR_EL0)
@@ -563,12 +637,12 @@ static struct row row_get(unsigned int number)
 
 /* ---- Handlers. ---- */
 
-/* FEAT_IDST: reading ID registers at EL0 is trapped, not UNDEFINED. */
-static bool id_space_trapped(const struct arm64_vcpu *cpu, unsigned int encoding)
+/* FEAT_IDST: what EL0 cannot read of the feature ID space, op1 0, 1 or 3, CRn 0, CRm 0 ... 7, is trapped, not UNDEFINED. */
+static bool id_space(unsigned int encoding)
 {
-	uint64_t mmfr2 = arm64_vm(cpu)->id[SYS_ID_AA64MMFR2_EL1 - SYS_ID_PFR0_EL1];
+	unsigned int op1 = encoding >> 11 & 7;
 
-	return encoding >> 14 == 3 && (encoding >> 11 & 7) != 3 && (encoding >> 7 & 15) == 0 && mmfr2 >> 36 & 15;
+	return encoding >> 14 == 3 && (op1 < 2 || op1 == 3) && (encoding >> 6 & 31) == 0;
 }
 
 /* Whether the access may go on; if not, the exception is recorded. */
@@ -580,7 +654,7 @@ static bool access_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, co
 	    (row->flags & NEEDS_PMU && !arm64_has(cpu, KVM_ARM_VCPU_PMU_V3)) || (row->flags & NEEDS_SVE && !arm64_has(cpu, KVM_ARM_VCPU_SVE)) ||
 	    (row->flags & NEEDS_PTRAUTH && !arm64_has(cpu, KVM_ARM_VCPU_PTRAUTH_ADDRESS)) || (row->flags & DATA && hidden(cpu, (enum sysreg)row->reg)) ||
 	    (!cpu->el && !(row->flags & user))) {
-		if (!cpu->el && !write && id_space_trapped(cpu, row->encoding))
+		if (!cpu->el && !write && id_space(row->encoding))
 			a64_system_trap(cpu, insn);
 		else
 			a64_undefined(cpu, insn);
@@ -719,7 +793,7 @@ a64_fn *decode_system_register(struct a64_decode *decode, struct a64_insn *insn)
 
 	insn->d = read ? reg_write(bits(insn->word, 4, 0)) : reg_read(bits(insn->word, 4, 0));
 	if (!row_find(system_encoding(insn->word), &number))
-		return NULL;
+		return read && !(decode->mode & A64_MODE_EL1) && id_space(system_encoding(insn->word)) ? a64_system_trap : NULL;
 	insn->imm = number;
 	handler = decode_frequent(decode, insn, read);
 	if (handler)
