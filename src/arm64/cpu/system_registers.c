@@ -46,6 +46,7 @@ enum {
 	TRANSLATION = 1 << 9,   /* a write changes what addresses mean */
 	STATE = 1 << 10,        /* or what decoding depends on */
 	ATTENTION = 1 << 11,    /* or what the run loop has to look at */
+	SELECTED = 1 << 12,     /* what PMSELR_EL0 selects must be there */
 };
 
 typedef uint64_t read_fn(struct arm64_vcpu *cpu, enum sysreg reg);
@@ -528,8 +529,8 @@ static const struct row special[] = {
 	{ AT(3, 3, 9, 12, 6), 0, NEEDS_PMU | USER_READ | READ_ONLY, pmceid0_read, NULL, pmu_allow }, /* PMCEID0_EL0 */
 	{ AT(3, 3, 9, 12, 7), 0, NEEDS_PMU | USER_READ | READ_ONLY, zero_read, NULL, pmu_allow },
 	PMU_ROW(3, 9, 13, 0, PMCCNTR_EL0, count_read, count_write, cycles_allow),
-	PMU_ROW(3, 9, 13, 1, PMEVTYPER0_EL0, selected_read, selected_write, pmu_allow),
-	PMU_ROW(3, 9, 13, 2, PMEVCNTR0_EL0, selected_read, selected_write, event_allow),
+	{ AT(3, 3, 9, 13, 1), SYS_PMEVTYPER0_EL0, NEEDS_PMU | USER | SELECTED, selected_read, selected_write, pmu_allow },
+	{ AT(3, 3, 9, 13, 2), SYS_PMEVCNTR0_EL0, NEEDS_PMU | USER | SELECTED, selected_read, selected_write, event_allow },
 	{ AT(3, 3, 9, 14, 0), SYS_PMUSERENR_EL0, NEEDS_PMU | USER_READ },
 	PMU_ROW(3, 9, 14, 3, PMOVSSET_EL0, pair_read, pair_write, pmu_allow),
 	PMU_ROW(0, 9, 14, 1, PMINTENSET_EL1, pair_read, pair_write, NULL),
@@ -568,13 +569,15 @@ static uint16_t consequences(enum sysreg reg)
 	}
 }
 
-/* D17.2: registers of features that the guest's ID registers do not show, and of event counters that there are not. */
+/* D17.2: registers of features that the guest's ID registers do not show; of breakpoints, watchpoints and event counters that there are not. */
 static bool hidden(const struct arm64_vcpu *cpu, enum sysreg reg)
 {
 	uint64_t mmfr3 = arm64_vm(cpu)->id[SYS_ID_AA64MMFR3_EL1 - SYS_ID_PFR0_EL1], counters = arm64_vm(cpu)->pmcr_n;
 
 	if (reg >= SYS_PMEVCNTR0_EL0 && reg <= SYS_PMEVTYPER30_EL0)
 		return (reg - SYS_PMEVCNTR0_EL0) % 31 >= counters;
+	if (reg >= SYS_DBGBVR2_EL1 && reg <= SYS_DBGWCR15_EL1)
+		return 2 + (reg - SYS_DBGBVR2_EL1) / 4u >= ((reg - SYS_DBGBVR2_EL1) % 4 < 2 ? ARM64_BREAKPOINTS : ARM64_WATCHPOINTS);
 	switch ((int)reg) {
 	case SYS_TCR2_EL1: return !(mmfr3 & 15);
 	case SYS_PIR_EL1: case SYS_PIRE0_EL1: return !(mmfr3 >> 8 & 15);
@@ -637,7 +640,7 @@ static struct row row_get(unsigned int number)
 
 /* ---- Handlers. ---- */
 
-/* FEAT_IDST: what EL0 cannot read of the feature ID space, op1 0, 1 or 3, CRn 0, CRm 0 ... 7, is trapped, not UNDEFINED. */
+/* FEAT_IDST: what cannot be read of the feature ID space, op1 0, 1 or 3, CRn 0, CRm 0 ... 7, is trapped, not UNDEFINED. */
 static bool id_space(unsigned int encoding)
 {
 	unsigned int op1 = encoding >> 11 & 7;
@@ -653,8 +656,9 @@ static bool access_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, co
 	if ((row->flags & READ_ONLY && write) || (row->flags & WRITE_ONLY && !write) ||
 	    (row->flags & NEEDS_PMU && !arm64_has(cpu, KVM_ARM_VCPU_PMU_V3)) || (row->flags & NEEDS_SVE && !arm64_has(cpu, KVM_ARM_VCPU_SVE)) ||
 	    (row->flags & NEEDS_PTRAUTH && !arm64_has(cpu, KVM_ARM_VCPU_PTRAUTH_ADDRESS)) || (row->flags & DATA && hidden(cpu, (enum sysreg)row->reg)) ||
+	    (row->flags & SELECTED && hidden(cpu, selected(cpu, (enum sysreg)row->reg))) ||
 	    (!cpu->el && !(row->flags & user))) {
-		if (!cpu->el && !write && id_space(row->encoding))
+		if (!write && id_space(row->encoding))
 			a64_system_trap(cpu, insn);
 		else
 			a64_undefined(cpu, insn);
@@ -793,7 +797,7 @@ a64_fn *decode_system_register(struct a64_decode *decode, struct a64_insn *insn)
 
 	insn->d = read ? reg_write(bits(insn->word, 4, 0)) : reg_read(bits(insn->word, 4, 0));
 	if (!row_find(system_encoding(insn->word), &number))
-		return read && !(decode->mode & A64_MODE_EL1) && id_space(system_encoding(insn->word)) ? a64_system_trap : NULL;
+		return read && id_space(system_encoding(insn->word)) ? a64_system_trap : NULL;
 	insn->imm = number;
 	handler = decode_frequent(decode, insn, read);
 	if (handler)
