@@ -31,6 +31,9 @@
 #define PC CORE(64)
 #define PSTATE CORE(66)
 #define CPACR ARM64_SYS_REG(3, 0, 1, 0, 2)
+#define SCTLR ARM64_SYS_REG(3, 0, 1, 0, 0)
+#define TTBR0 ARM64_SYS_REG(3, 0, 2, 0, 0)
+#define TCR ARM64_SYS_REG(3, 0, 2, 0, 2)
 #define ZCR ARM64_SYS_REG(3, 0, 1, 2, 0)
 #define ESR ARM64_SYS_REG(3, 0, 5, 2, 0)
 #define CONTEXTIDR ARM64_SYS_REG(3, 0, 13, 0, 1)
@@ -565,6 +568,207 @@ static void test_context_breakpoints(void **state)
 	machine_close(&m);
 }
 
+/* ---- MMFR1, MMFR2: translation. RAM is mapped as it is; PAGE leads to DATA by three tables, with the attributes of the moment. ---- */
+
+#define PAGE UINT64_C(0x80000000)
+#define TABLES 0x4000 /* of levels 1, 2 and 3 */
+#define TCR_39_BITS (UINT64_C(25) | UINT64_C(25) << 16 | UINT64_C(2) << 30)
+#define TCR_HA (UINT64_C(1) << 39)
+#define TCR_HD (UINT64_C(1) << 40)
+#define TCR_HPD0 (UINT64_C(1) << 41)
+#define TCR_E0PD0 (UINT64_C(1) << 55)
+#define AF UINT64_C(0x400)
+#define READ_ONLY UINT64_C(0x80)
+#define USER UINT64_C(0x40)
+#define DBM (UINT64_C(1) << 51)
+#define TABLE_READ_ONLY (UINT64_C(1) << 62)
+#define PSTATE_PAN 0x400000
+#define PSTATE_UAO 0x800000
+
+#define LDR 0xf9400020 /* X0, [X1], as are the next three */
+#define STR 0xf9000020
+#define LDTR 0xf8400820
+#define STTR 0xf8000820
+#define AT_S1E1R 0xd5087801
+#define AT_S1E1RP 0xd5087901
+#define AT_S1E1WP 0xd5087921
+#define MRS_PAR 0xd5387400 /* X0 */
+
+enum { OK, TRANSLATION_0 = 0x04, ACCESS_FLAG_3 = 0x0b, PERMISSION_3 = 0x0f }; /* DFSC */
+
+static void entry_set(const struct machine *m, unsigned int table, unsigned int index, uint64_t value)
+{
+	memcpy(m->ram + TABLES + 0x1000 * table + 8 * index, &value, 8);
+}
+
+static uint64_t page_entry(const struct machine *m)
+{
+	uint64_t value;
+
+	memcpy(&value, m->ram + TABLES + 0x2000, 8);
+	return value & ~(RAM + DATA) & ~UINT64_C(3);
+}
+
+static void translation_set(const struct machine *m, uint64_t tcr, uint64_t table_attributes, uint64_t page_attributes)
+{
+	entry_set(m, 0, 1, RAM | AF | 1);
+	entry_set(m, 0, 2, (RAM + TABLES + 0x1000) | table_attributes | 3);
+	entry_set(m, 1, 0, (RAM + TABLES + 0x2000) | 3);
+	entry_set(m, 2, 0, (RAM + DATA) | page_attributes | 3);
+	set(m, TTBR0, 0);
+	set(m, TTBR0, RAM + TABLES); /* another value: what was translated before is forgotten */
+	set(m, TCR, TCR_39_BITS | tcr);
+	set(m, SCTLR, 0xc50079 | UINT64_C(1) << 23);
+}
+
+/* The fault of that access to PAGE. */
+static unsigned int access_page(struct machine *m, uint32_t word, uint64_t pstate)
+{
+	uint64_t end;
+
+	set(m, X(1), PAGE);
+	end = go(m, &word, 1, EL1H | pstate);
+	if (end == 4)
+		return OK;
+	assert_int_equal(end, VECTORS + 0x200);
+	assert_int_equal(get(m, ESR) >> 26, 0x25);
+	return get(m, ESR) & 0x3f;
+}
+
+static uint64_t par_of(struct machine *m, uint32_t at, uint64_t pstate)
+{
+	const uint32_t code[] = { at, MRS_PAR };
+
+	set(m, X(1), PAGE);
+	assert_int_equal(go(m, code, 2, EL1H | pstate), 8);
+	return get(m, X(0));
+}
+
+/* HAFDBS: the access flag and the dirty state, where TCR_EL1 asks for them. */
+static void test_hardware_flags(void **state)
+{
+	struct machine m = machine_open(PSCI);
+
+	(void)state;
+	translation_set(&m, 0, 0, 0);
+	assert_int_equal(access_page(&m, LDR, 0), ACCESS_FLAG_3);
+	translation_set(&m, TCR_HA, 0, 0);
+	assert_int_equal(access_page(&m, LDR, 0), OK);
+	assert_int_equal(page_entry(&m), AF);
+	translation_set(&m, TCR_HA, 0, AF | READ_ONLY | DBM);
+	assert_int_equal(access_page(&m, STR, 0), PERMISSION_3);
+	translation_set(&m, TCR_HA | TCR_HD, 0, AF | READ_ONLY | DBM);
+	assert_int_equal(access_page(&m, LDR, 0), OK);
+	assert_int_equal(page_entry(&m), AF | READ_ONLY | DBM);
+	assert_int_equal(access_page(&m, STR, 0), OK);
+	assert_int_equal(page_entry(&m), AF | DBM);
+	translation_set(&m, TCR_HA | TCR_HD, 0, AF | READ_ONLY);
+	assert_int_equal(access_page(&m, STR, 0), PERMISSION_3);
+	machine_close(&m);
+}
+
+/* HPDS: what tables forbid, unless TCR_EL1 says that they do not. */
+static void test_hierarchy(void **state)
+{
+	struct machine m = machine_open(PSCI);
+
+	(void)state;
+	translation_set(&m, 0, TABLE_READ_ONLY, AF);
+	assert_int_equal(access_page(&m, LDR, 0), OK);
+	assert_int_equal(access_page(&m, STR, 0), PERMISSION_3);
+	translation_set(&m, TCR_HPD0, TABLE_READ_ONLY, AF);
+	assert_int_equal(access_page(&m, STR, 0), OK);
+	machine_close(&m);
+}
+
+/* PAN, with AT that heeds it; UAO; E0PD. */
+static void test_privilege(void **state)
+{
+	struct machine m = machine_open(PSCI);
+
+	(void)state;
+	translation_set(&m, 0, 0, AF | USER);
+	assert_int_equal(access_page(&m, LDR, 0), OK);
+	assert_int_equal(access_page(&m, LDR, PSTATE_PAN), PERMISSION_3);
+	assert_int_equal(access_page(&m, LDTR, PSTATE_PAN), OK);
+	assert_int_equal(par_of(&m, AT_S1E1R, PSTATE_PAN) & 1, 0);
+	assert_int_equal(par_of(&m, AT_S1E1RP, 0) & 1, 0);
+	assert_int_equal(par_of(&m, AT_S1E1RP, PSTATE_PAN) & 0x7f, PERMISSION_3 << 1 | 1);
+	assert_int_equal(par_of(&m, AT_S1E1WP, PSTATE_PAN) & 0x7f, PERMISSION_3 << 1 | 1);
+	translation_set(&m, 0, 0, AF);
+	assert_int_equal(access_page(&m, LDTR, 0), PERMISSION_3);
+	assert_int_equal(access_page(&m, LDTR, PSTATE_UAO), OK);
+	assert_int_equal(access_page(&m, STTR, PSTATE_UAO), OK);
+	translation_set(&m, TCR_E0PD0, 0, AF | USER);
+	assert_int_equal(access_page(&m, LDTR, 0), TRANSLATION_0);
+	assert_int_equal(access_page(&m, LDR, 0), OK);
+	machine_close(&m);
+}
+
+/* ---- SSBS: SCTLR_EL1.DSSBS is what exceptions set it to. ---- */
+
+static void test_speculation_bit(void **state)
+{
+	static const uint32_t svc[] = { 0xd4000001 };
+	struct machine m = machine_open(PSCI);
+
+	(void)state;
+	assert_int_equal(go(&m, svc, 1, EL1H | 0x1000), VECTORS + 0x200);
+	assert_int_equal(get(&m, PSTATE) & 0x1000, 0);
+	set(&m, SCTLR, get(&m, SCTLR) | UINT64_C(1) << 44);
+	assert_int_equal(go(&m, svc, 1, EL1H), VECTORS + 0x200);
+	assert_int_equal(get(&m, PSTATE) & 0x1000, 0x1000);
+	machine_close(&m);
+}
+
+/* ---- API 3, EnhancedPAC2: codes are XORed in, and a wrong one makes no exception but a pointer that is none (FPAC is not there). ---- */
+
+#define PACIA 0xdac10020 /* X0, X1 */
+#define AUTIA 0xdac11020
+#define AUTIA_X2 0xdac11040
+
+static uint64_t pointer_after(struct machine *m, const uint32_t *code, size_t count)
+{
+	set(m, X(0), RAM + DATA);
+	set(m, X(1), 1);
+	set(m, X(2), 2);
+	assert_int_equal(go(m, code, count, EL1H), 4 * count);
+	return get(m, X(0));
+}
+
+static void test_pointer_codes(void **state)
+{
+	struct machine m = machine_open(PSCI | PTRAUTH);
+
+	(void)state;
+	set(&m, TCR, TCR_39_BITS);
+	assert_int_equal(pointer_after(&m, (const uint32_t[]){ PACIA }, 1), RAM + DATA); /* switched off */
+	set(&m, SCTLR, get(&m, SCTLR) | UINT64_C(1) << 31); /* EnIA */
+	assert_int_not_equal(pointer_after(&m, (const uint32_t[]){ PACIA }, 1), RAM + DATA);
+	assert_int_equal(pointer_after(&m, (const uint32_t[]){ PACIA }, 1) & UINT64_C(0x807fffffff), (RAM + DATA) & UINT64_C(0x807fffffff));
+	assert_int_equal(pointer_after(&m, (const uint32_t[]){ PACIA, AUTIA }, 2), RAM + DATA);
+	assert_int_equal(pointer_after(&m, (const uint32_t[]){ PACIA, PACIA }, 2), RAM + DATA);
+	assert_int_not_equal(pointer_after(&m, (const uint32_t[]){ PACIA, AUTIA_X2 }, 2), RAM + DATA);
+	machine_close(&m);
+}
+
+/* ---- RNDR: Z is clear, and numbers differ. ---- */
+
+static void test_random(void **state)
+{
+	static const uint32_t code[] = { 0xd53b2400, 0x9a9f17e3 }; /* MRS X0, RNDR; CSET X3, EQ */
+	struct machine m = machine_open(PSCI);
+	uint64_t first;
+
+	(void)state;
+	assert_int_equal(go(&m, code, 2, EL1H | 1u << 30), 8);
+	assert_int_equal(get(&m, X(3)), 0);
+	first = get(&m, X(0));
+	assert_int_equal(go(&m, code, 2, EL1H), 8);
+	assert_int_not_equal(get(&m, X(0)), first);
+	machine_close(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -574,6 +778,12 @@ int main(void)
 		cmocka_unit_test(test_ids_at_el0),
 		cmocka_unit_test(test_events_counted),
 		cmocka_unit_test(test_context_breakpoints),
+		cmocka_unit_test(test_hardware_flags),
+		cmocka_unit_test(test_hierarchy),
+		cmocka_unit_test(test_privilege),
+		cmocka_unit_test(test_speculation_bit),
+		cmocka_unit_test(test_pointer_codes),
+		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
