@@ -18,7 +18,7 @@
 #define PFR0_SVE F(1, 32)
 #define PFR1 (F(2, 4) /* SSBS, MRS and MSR of it */)
 #define ZFR0                                                                                                                           \
-	(F(1, 0) /* SVEver: SVE2 */ | F(2, 4) /* AES, PMULL */ | F(1, 16) /* BitPerm */ | F(1, 32) /* SHA3 */ | F(1, 44) /* I8MM */ |  \
+	(F(1, 0) /* SVEver: SVE2 */ | F(2, 4) /* AES, PMULL */ | F(1, 16) /* BitPerm */ | F(1, 20) /* BF16 */ | F(1, 32) /* SHA3 */ | F(1, 44) /* I8MM */ |  \
 	 F(1, 52) /* F32MM */ | F(1, 56) /* F64MM */)
 #define DFR0                                                                                                                           \
 	(F(9, 0) /* DebugVer: Armv8.4 */ | F(ARM64_BREAKPOINTS - 1, 12) /* BRPs */ | F(ARM64_WATCHPOINTS - 1, 20) /* WRPs */ |         \
@@ -30,7 +30,7 @@
 	 F(1, 60) /* RNDR */)
 #define ISAR1                                                                                                          \
 	(F(2, 0) /* DPB: and DC CVADP */ | F(1, 12) /* JSCVT */ | F(1, 16) /* FCMA */ | F(2, 20) /* LRCPC */ | F(1, 32) /* FRINTTS */ | \
-	 F(1, 36) /* SB */ | F(1, 40) /* SPECRES */ | F(1, 48) /* DGH: it has nothing to gather */ | F(1, 52) /* I8MM */ | F(1, 56) /* XS */)
+	 F(1, 36) /* SB */ | F(1, 40) /* SPECRES */ | F(1, 44) /* BF16 */ | F(1, 48) /* DGH: it has nothing to gather */ | F(1, 52) /* I8MM */ | F(1, 56) /* XS */)
 #define ISAR1_PTRAUTH (F(3, 8) /* API: EnhancedPAC2, an algorithm of our own */ | F(1, 28) /* GPI */)
 #define MMFR0 (F(5, 0) /* PARange: 48 bits */ | F(2, 4) /* ASIDBits: 16 */ | F(1, 20) /* TGran16; TGran64 and TGran4 are 0 */ | F(1, 60) /* ECV */)
 #define MMFR1 (F(2, 0) /* HAFDBS */ | F(1, 12) /* HPDS */ | F(2, 20) /* PAN: AT S1E1RP and WP too */)

@@ -49,6 +49,11 @@ static const struct encoding_class {
 	{ "float integer", 0x7f20fc00, 0x1e200000, 5 },
 	{ "float one source", 0xff207c00, 0x1e204000, 6 },
 	{ "float to half", 0xffbffc00, 0x1e23c000, 1 },
+	{ "float to bfloat", 0xfffffc00, 0x1e634000, 1 },
+	{ "narrow to bfloat", 0xbffffc00, 0x0ea16800, 1 },
+	{ "bfloat products", 0xbf60fc00, 0x2e40fc00, 1 },
+	{ "bfloat matrix", 0xffe0fc00, 0x6e40ec00, 1 },
+	{ "bfloat by element", 0xbf40f400, 0x0f40f000, 1 },
 	{ "float compare", 0xff203c00, 0x1e202000, 2 },
 	{ "float immediate", 0xff201fe0, 0x1e201000, 1 },
 	{ "float conditional compare", 0xff200c00, 0x1e200400, 2 },
@@ -97,15 +102,10 @@ static const struct encoding_class *class_choose(struct generator *g)
 	return class;
 }
 
-/* BFloat16, SM3, SM4. */
+/* SM3, SM4. */
 static const struct encoding {
 	uint32_t mask, value;
 } left_out[] = {
-	{ 0xbf60fc00, 0x2e40fc00 }, /* BFDOT, BFMLALB, BFMLALT */
-	{ 0xbfe0fc00, 0x2e40ec00 }, /* BFMMLA */
-	{ 0xbf40f400, 0x0f40f000 }, /* by element: BFDOT, BFMLALB, BFMLALT */
-	{ 0xbffffc00, 0x0ea16800 }, /* BFCVTN */
-	{ 0xfffffc00, 0x1e634000 }, /* BFCVT */
 	{ 0xffe00000, 0xce400000 }, /* SM3SS1, SM3TT */
 	{ 0xffe0f000, 0xce60c000 }, /* SM3PARTW, SM4EKEY */
 	{ 0xfffffc00, 0xcec08400 }, /* SM4E */
