@@ -20,6 +20,10 @@ static const struct encoding_class {
 	{ "sha512 two", 0xfffff000, 0xcec08000, 1 },
 	{ "sha3", 0xff808000, 0xce000000, 1 },
 	{ "xar", 0xffe00000, 0xce800000, 1 },
+	{ "sm3 four", 0xffe08000, 0xce400000, 1 },
+	{ "sm3 element", 0xffe0c000, 0xce408000, 1 },
+	{ "sm three", 0xffe0f000, 0xce60c000, 1 },
+	{ "sm4", 0xfffffc00, 0xcec08400, 1 },
 	{ "scalar copy", 0xdfe08400, 0x5e000400, 1 },
 	{ "scalar three same half", 0xdf60c400, 0x5e400400, 3 },
 	{ "scalar misc half", 0xdf7e0c00, 0x5e780800, 4 },
@@ -102,14 +106,10 @@ static const struct encoding_class *class_choose(struct generator *g)
 	return class;
 }
 
-/* SM3, SM4. */
+/* Unallocated, but QEMU 7.2 executes them: pairs and reductions of halves with bit 22 set, FMOV of halves with op set. */
 static const struct encoding {
 	uint32_t mask, value;
 } left_out[] = {
-	{ 0xffe00000, 0xce400000 }, /* SM3SS1, SM3TT */
-	{ 0xffe0f000, 0xce60c000 }, /* SM3PARTW, SM4EKEY */
-	{ 0xfffffc00, 0xcec08400 }, /* SM4E */
-	/* Unallocated, but QEMU 7.2 executes them: pairs and reductions of halves with bit 22 set, FMOV of halves with op set. */
 	{ 0xff7fcc00, 0x5e70c800 },
 	{ 0xbf7fcc00, 0x0e70c800 },
 	{ 0xbff8fc00, 0x2f00fc00 },

@@ -1,6 +1,6 @@
 /*
  * Decoding of scalar floating point and Advanced SIMD data processing (C4.1.95): the classes of encodings, each with the tables that hold
- * its instructions. What they do is not known here. Left out, and so unallocated: SM3 and SM4.
+ * its instructions. What they do is not known here.
  */
 #include "arm64/cpu/vector.h"
 
@@ -76,6 +76,10 @@ static const struct vector_class classes[] = {
 	{ 0xfffff000, 0xcec08000, 3 << 10, SIZE_NONE, vector_sha512_two_rows },
 	{ 0xff808000, 0xce000000, 3 << 21, SIZE_NONE, vector_sha3_rows },
 	{ 0xffe00000, 0xce800000, 0, SIZE_NONE, vector_xar_rows },
+	{ 0xffe08000, 0xce400000, 0, SIZE_NONE, vector_sm3ss1_rows },
+	{ 0xffe0c000, 0xce408000, 3 << 10, SIZE_NONE, vector_sm3tt_rows },
+	{ 0xffe0f000, 0xce60c000, 3 << 10, SIZE_NONE, vector_sm_three_rows },
+	{ 0xfffff000, 0xcec08000, 3 << 10, SIZE_NONE, vector_sm_two_rows },
 };
 
 /* log2 of the element's bytes; 4: none. */

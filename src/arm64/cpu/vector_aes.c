@@ -1,7 +1,7 @@
 /*
  * The AES instructions (FEAT_AES). The state is the register's bytes, column by column. PMULL is in vector_long.c.
  */
-#include "arm64/cpu/aes.h"
+#include "arm64/cpu/crypto.h"
 #include "arm64/cpu/vector.h"
 
 /* FIPS 197, 5.1.1 and 5.3.2. */
