@@ -2,6 +2,9 @@
  * ID registers: what the interpreter has (limits), which fields can be lowered (writable masks, as Linux 6.12 has them), and what is a safe
  * value of each. They are the VM's, and stand still once a vCPU has run. Fields: Arm ARM, D24.2. There is no AArch32: its ID registers read 0
  * and ignore what is written.
+ *
+ * What a field promises is there, and what none promises is not (tests/unit/test_arm64_ids.c). A field that is lowered changes what the guest reads,
+ * and nothing else: Linux makes what is hidden UNDEFINED only where the processor has a trap for it (TLBI, AT S1E1RP; FEAT_FGT).
  */
 #include <errno.h>
 
