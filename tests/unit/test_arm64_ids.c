@@ -275,6 +275,10 @@ static const struct row {
 	{ DFR0, 8, 1, 0xd53be8a0, "mrs x0, pmevcntr5_el0" },
 	{ DFR0, 8, 1, 0xd51b9c80, "msr pmswinc_el0, x0" },
 	{ DFR0, 8, 5, 0xd5389ec0, "mrs x0, PMMIR_EL1" },
+	{ DFR0, 12, 5, 0xd5300580, "mrs x0, dbgbvr5_el1" },
+	{ DFR0, 12, 6, 0xd5300680, "mrs x0, dbgbvr6_el1" },
+	{ DFR0, 20, 3, 0xd53003c0, "mrs x0, dbgwvr3_el1" },
+	{ DFR0, 20, 4, 0xd53004c0, "mrs x0, dbgwvr4_el1" },
 	{ DFR0, 32, 1, 0xd5389900, "mrs x0, PMSCR_EL1" },
 	{ DFR0, 40, 1, 0xd5381220, "mrs x0, TRFCR_EL1" },
 	{ DFR0, 44, 1, 0xd5389b00, "mrs x0, TRBLIMITR_EL1" },
@@ -479,9 +483,9 @@ static void test_deferred_errors(void **state)
 	machine_close(&m);
 }
 
-/* ---- IDST: what EL0 may not read of the ID registers' space is trapped, whether there is such a register or not. ---- */
+/* ---- IDST: what cannot be read of the ID registers' space is trapped, whether there is such a register or not. ---- */
 
-static void test_ids_at_el0(void **state)
+static void test_ids_trapped(void **state)
 {
 	static const struct {
 		uint32_t word;
@@ -500,6 +504,8 @@ static void test_ids_at_el0(void **state)
 		assert_int_equal(go(&m, &reads[i].word, 1, 0), VECTORS + 0x400);
 		assert_int_equal(get(&m, ESR), reads[i].esr);
 	}
+	assert_int_equal(go(&m, &reads[1].word, 1, EL1H), VECTORS + 0x200);
+	assert_int_equal(get(&m, ESR), reads[1].esr);
 	machine_close(&m);
 }
 
@@ -775,7 +781,7 @@ int main(void)
 		cmocka_unit_test(test_everything),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_deferred_errors),
-		cmocka_unit_test(test_ids_at_el0),
+		cmocka_unit_test(test_ids_trapped),
 		cmocka_unit_test(test_events_counted),
 		cmocka_unit_test(test_context_breakpoints),
 		cmocka_unit_test(test_hardware_flags),
