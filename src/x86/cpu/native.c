@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include "x86/cpu/emit.h"
+#include "core/emit.h"
 #include "x86/cpu/flags.h"
 
 enum { HOT = 16 };

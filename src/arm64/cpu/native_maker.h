@@ -1,0 +1,79 @@
+/*
+ * What the files that make native code share: native_block.c makes all around the instructions, native_insn.c the instructions.
+ */
+#ifndef ANYKVM_ARM64_CPU_NATIVE_MAKER_H
+#define ANYKVM_ARM64_CPU_NATIVE_MAKER_H
+
+#include "arm64/cpu/native.h"
+#include "arm64/cpu/private.h"
+#include "core/emit.h"
+
+/* Registers of the host that a called function need not keep (System V ABI, AMD64 supplement, 3.2.1): no others are used. */
+enum {
+	HOST_RAX, HOST_RCX, /* for whatever is under way */
+	HOST_RDX,
+	HOST_RSI = 6,
+	HOST_CPU,           /* RDI: x[CPU_CENTRE] of the vCPU, so that all of x[] is near enough for short displacements */
+	HOST_R8, HOST_R9, HOST_R10, HOST_R11,
+	HOST_COUNT
+};
+
+#define CPU_CENTRE 16
+#define CPU_DISP(field) ((int32_t)offsetof(struct arm64_vcpu, field) - (int32_t)offsetof(struct arm64_vcpu, x[CPU_CENTRE]))
+
+enum {
+	PARTS = BLOCK_INSNS,
+	GUARD = 16, /* stores that begin so close before the block are left to the interpreter: as long as any */
+	NO_X = 0xff,
+};
+
+/* Where N, Z, C and V are beside the vCPU: nowhere; in the host's flags as a subtraction or something else has left them. */
+enum host_flags { HOST_FLAGS_NONE, HOST_FLAGS_SUB, HOST_FLAGS_ADD };
+
+/* A jump out of the instructions, to code that is made behind them. */
+struct way_out {
+	uint8_t *jump, *back;           /* back: where native code goes on behind the instruction */
+	const struct a64_insn *insn;    /* that the interpreter does; NULL: a branch */
+	uint64_t target;                /* where that leads to */
+	uint8_t held[HOST_COUNT];       /* behind it */
+};
+
+struct maker {
+	struct arm64_vcpu *cpu;
+	struct a64_native *native;
+	struct a64_block *block;
+	struct emitter e;
+	uint64_t pc;                    /* of the instruction under way */
+	uint8_t held[HOST_COUNT];       /* which x[] a host register has a copy of */
+	uint16_t pinned;                /* host registers that the instruction under way needs */
+	uint8_t next;                   /* of the registers to be taken */
+	enum host_flags flags;
+	bool flags_dead;                /* what the instruction under way leaves in the flags, nobody looks at */
+	bool ended;                     /* by a branch that always goes */
+	const uint8_t *guard_constant, *minus_one; /* beside the code */
+	uint8_t *to_interpreter;        /* of the block: goes to the handler of the record in RSI */
+	struct way_out ways_out[4 * PARTS];
+	unsigned int ways_out_count;
+};
+
+static inline struct address cpu_field(int32_t disp)
+{
+	return address_of(HOST_CPU, disp);
+}
+
+static inline struct address x_field(uint8_t x)
+{
+	return cpu_field(CPU_DISP(x) + 8 * x);
+}
+
+/* ---- native_insn.c ---- */
+
+/* One instruction; false: it is not known, and nothing that matters was emitted. */
+bool a64_insn_emit(struct maker *m, const struct a64_insn *insn);
+/* Whether what it does with the flags is to replace them all; to leave them alone and go on. Neither: somebody may look at them. */
+bool a64_sets_flags(const struct a64_insn *insn);
+bool a64_ignores_flags(const struct a64_insn *insn);
+/* A jump to what is at `target`, if `condition` (as encoded; -1: always). */
+void a64_link_emit(struct maker *m, int condition, uint64_t target);
+
+#endif
