@@ -1,6 +1,6 @@
 /*
- * Native code for a block: its entries, which of its instructions native code does, and the ways out of it: to the interpreter and back, and to
- * jumps that lead nowhere yet.
+ * Native code for a block: its entries, which of its instructions it does itself, and the ways out of it: to the interpreter, and to the loop that
+ * finds the next block.
  */
 #include "arm64/cpu/native_maker.h"
 
@@ -10,18 +10,13 @@ enum { ROOM = 32 << 10 }; /* more than any block takes */
 
 /* ---- Entries. ---- */
 
-static void way_out_add(struct maker *m, uint8_t *jump, uint64_t target)
-{
-	m->ways_out[m->ways_out_count++] = (struct way_out){ .jump = jump, .target = target };
-}
-
 /* Where the n-th piece of 16 bytes of a block begins: the last one overlaps, so that nothing beyond the block is read. */
 static unsigned int piece_at(const struct a64_block *block, unsigned int n)
 {
 	return 16 * n + 16 <= block->length ? 16 * n : block->length - 16u;
 }
 
-/* Fewer than 16: RAX |= what differs. RCX has the address. */
+/* Fewer than 16 bytes; RCX has the address. */
 static void short_compare_emit(struct maker *m)
 {
 	const struct a64_block *block = m->block;
@@ -46,11 +41,12 @@ static void long_compare_emit(struct maker *m, const uint8_t *pieces)
 
 		emit_opcode(&m->e, (struct opcode){ 0x0f6f, 4, 0xf3, false }, xmm, REGISTER_NONE, HOST_RCX); /* MOVDQU */
 		emit_modrm_memory(&m->e, xmm, address_of(HOST_RCX, (int32_t)piece_at(m->block, n)));
-		emit_r_rip(&m->e, (struct opcode){ 0x0fef, 2, 0, false }, xmm, pieces + 16 * n); /* PXOR */
+		emit_r_rip(&m->e, (struct opcode){ 0x0f74, 2, 0, false }, xmm, pieces + 16 * n); /* PCMPEQB */
 		if (n > 0)
-			emit_rr(&m->e, 0x0feb, 2, 0, 1); /* POR */
+			emit_rr(&m->e, 0x0fdb, 2, 0, 1); /* PAND */
 	}
-	emit_rr(&m->e, 0x0f3817, 2, 0, 0); /* PTEST */
+	emit_rr(&m->e, 0x0fd7, 2, HOST_RAX, 0); /* PMOVMSKB */
+	emit_arithmetic(&m->e, ARITHMETIC_CMP, 4, HOST_RAX, 0xffff);
 }
 
 /* a64_block_current(). When the code has changed, the jump is led to the block that it has become. */
@@ -61,7 +57,7 @@ static void bytes_compare_emit(struct maker *m, const uint8_t *pieces)
 		short_compare_emit(m);
 	else
 		long_compare_emit(m, pieces);
-	way_out_add(m, emit_jump_if(&m->e, IF_NOT_ZERO), m->block->pc);
+	way_out_add(m, emit_jump_if(&m->e, IF_NOT_ZERO), NULL, m->block->pc);
 }
 
 /* Whether the page of the code is still where it was: for jumps from elsewhere. */
@@ -85,13 +81,21 @@ static void translation_compare_emit(struct maker *m)
 	jump_set(moved[1], m->e.at);
 }
 
+/* Where a handler begins. */
+static void enter_emit(struct maker *m)
+{
+	emit_lea(&m->e, HOST_CPU, address_of(HOST_CPU, (int32_t)offsetof(struct arm64_vcpu, x[CPU_CENTRE])));
+	memset(m->held, NO_X, sizeof m->held);
+	m->flags = HOST_FLAGS_NONE;
+}
+
 static void align(struct maker *m)
 {
 	while ((uint64_t)m->e.at % 16)
 		emit_8(&m->e, 0xcc);
 }
 
-/* For jumps from elsewhere, from the same page, and for the interpreter, which has compared. Returns the last one. */
+/* For the interpreter, which has compared; for jumps from elsewhere and from the same page. Returns the first one. */
 static const uint8_t *entries_emit(struct maker *m)
 {
 	struct a64_block *block = m->block;
@@ -108,7 +112,7 @@ static const uint8_t *entries_emit(struct maker *m)
 	m->minus_one = m->e.at;
 	emit_bytes(&m->e, &minus_one, 8);
 	entry = m->e.at;
-	emit_lea(&m->e, HOST_CPU, address_of(HOST_CPU, (int32_t)offsetof(struct arm64_vcpu, x[CPU_CENTRE])));
+	enter_emit(m);
 	in = emit_jump(&m->e);
 	block->native_far = m->e.at;
 	translation_compare_emit(m);
@@ -118,7 +122,7 @@ static const uint8_t *entries_emit(struct maker *m)
 	emit_store(&m->e, 8, HOST_RAX, cpu_field(CPU_DISP(block_pc)));
 	emit_rm(&m->e, 0x83, 4, ARITHMETIC_SUB, cpu_field(CPU_DISP(blocks_in_a_row)));
 	emit_8(&m->e, 1);
-	m->ways_out[m->ways_out_count++] = (struct way_out){ .jump = emit_jump_if(&m->e, IF_SIGN), .target = UINT64_MAX };
+	way_out_add(m, emit_jump_if(&m->e, IF_SIGN), NULL, TARGET_LOOP);
 	emit_rm(&m->e, 0xc7, 8, 0, cpu_field(CPU_DISP(insn))); /* a host fault from here on concerns the fetch */
 	emit_32(&m->e, 0);
 	bytes_compare_emit(m, pieces);
@@ -140,9 +144,10 @@ static void to_interpreter_emit(struct maker *m)
 	emit_rm(&m->e, 0xff, 4, 4, address_of(HOST_RSI, offsetof(struct a64_insn, run))); /* JMP */
 }
 
-static void record_load_emit(struct maker *m, const struct a64_insn *insn)
+static void leave_emit(struct maker *m, const struct a64_insn *insn)
 {
 	emit_constant(&m->e, HOST_RSI, (uint64_t)insn);
+	jump_set(emit_jump(&m->e), m->to_interpreter);
 }
 
 /* A copy of `count` records, with one behind them that goes to what will be emitted next; NULL: no room. */
@@ -162,45 +167,21 @@ static void record_goes_to(struct a64_insn *insn, const uint8_t *code)
 	memcpy(&insn->run, &code, sizeof code);
 }
 
-/* Back from the interpreter. */
-static void return_emit(struct maker *m)
-{
-	emit_lea(&m->e, HOST_CPU, address_of(HOST_CPU, (int32_t)offsetof(struct arm64_vcpu, x[CPU_CENTRE])));
-}
-
-/* The interpreter does `count` instructions; the last ones of a block for good. */
+/* The interpreter does `count` instructions; the last ones of a block for good. False: no room. */
 static bool interpret_emit(struct maker *m, const struct a64_insn *insns, unsigned int count, bool last)
 {
-	struct a64_insn *copy = last ? NULL : records_copy(m, insns, count);
+	struct a64_insn *copy;
 
-	if (!last && !copy)
-		return false;
-	record_load_emit(m, last ? insns : copy);
-	jump_set(emit_jump(&m->e), m->to_interpreter);
-	if (last)
+	if (last) {
+		leave_emit(m, insns);
 		return true;
-	record_goes_to(&copy[count], m->e.at);
-	return_emit(m);
-	memset(m->held, NO_X, sizeof m->held);
-	m->flags = HOST_FLAGS_NONE;
-	return true;
-}
-
-/* An access that native code could not do: the interpreter does the instruction, and native code goes on behind it. */
-static bool access_way_out_emit(struct maker *m, const struct way_out *way)
-{
-	struct a64_insn *copy = records_copy(m, way->insn, 1);
-
+	}
+	copy = records_copy(m, insns, count);
 	if (!copy)
 		return false;
-	record_load_emit(m, copy);
-	jump_set(emit_jump(&m->e), m->to_interpreter);
-	record_goes_to(&copy[1], m->e.at);
-	return_emit(m);
-	for (uint8_t host = 0; host < HOST_COUNT; host++)
-		if (way->held[host] != NO_X)
-			emit_load(&m->e, 8, host, x_field(way->held[host]));
-	jump_set(emit_jump(&m->e), way->back);
+	leave_emit(m, copy);
+	record_goes_to(&copy[count], m->e.at);
+	enter_emit(m);
 	return true;
 }
 
@@ -218,24 +199,23 @@ static void link_way_out_emit(struct maker *m, const struct way_out *way)
 	emit_8(&m->e, 0xc3);
 }
 
-static bool ways_out_emit(struct maker *m)
+static void ways_out_emit(struct maker *m)
 {
 	const struct way_out *last = NULL;
 	const uint8_t *start = NULL;
 
 	for (const struct way_out *way = m->ways_out; way < m->ways_out + m->ways_out_count; last = way++) {
-		if (!(last && way->insn && last->insn == way->insn)) {
+		if (!last || !way->insn || last->insn != way->insn) {
 			start = m->e.at;
-			if (way->insn && !access_way_out_emit(m, way))
-				return false;
-			if (!way->insn && way->target == UINT64_MAX)
+			if (way->insn)
+				leave_emit(m, way->insn);
+			else if (way->target == TARGET_LOOP)
 				emit_8(&m->e, 0xc3);
-			else if (!way->insn)
+			else
 				link_way_out_emit(m, way);
 		}
 		jump_set(way->jump, start);
 	}
-	return true;
 }
 
 /* ---- The instructions. ---- */
@@ -290,8 +270,6 @@ static bool parts_emit(struct maker *m, const struct a64_insn *insns, const bool
 
 	dead_find(m, insns, known, dead);
 	m->ended = false;
-	memset(m->held, NO_X, sizeof m->held);
-	m->flags = HOST_FLAGS_NONE;
 	for (unsigned int i = 0; i < count; i += run) {
 		for (run = 0; i + run < count && !known[i + run]; run++)
 			;
@@ -326,7 +304,11 @@ bool a64_native_make(struct arm64_vcpu *cpu, struct a64_block *block)
 		return false;
 	to_interpreter_emit(&m);
 	entry = entries_emit(&m);
-	if (!parts_emit(&m, insns + 1, known) || !ways_out_emit(&m) || m.e.full) {
+	if (parts_emit(&m, insns + 1, known))
+		ways_out_emit(&m);
+	else
+		m.e.full = true;
+	if (m.e.full) {
 		block->native = block->native_far = NULL;
 		return false;
 	}

@@ -576,19 +576,10 @@ static bool register_emit(struct maker *m, const struct a64_insn *insn)
 
 /* ---- Loads and stores. ---- */
 
-static void way_out_add(struct maker *m, const struct a64_insn *insn, unsigned int condition)
+/* What native code cannot do, the interpreter does. */
+static void leave_if(struct maker *m, unsigned int condition, const struct a64_insn *insn)
 {
-	m->ways_out[m->ways_out_count].jump = emit_jump_if(&m->e, condition);
-	m->ways_out[m->ways_out_count++].insn = insn;
-}
-
-/* The instruction is over: where the ways out of it come back to. */
-static void ways_back_set(struct maker *m, const struct a64_insn *insn)
-{
-	for (unsigned int i = m->ways_out_count; i-- > 0 && m->ways_out[i].insn == insn;) {
-		m->ways_out[i].back = m->e.at;
-		memcpy(m->ways_out[i].held, m->held, sizeof m->held);
-	}
+	way_out_add(m, emit_jump_if(&m->e, condition), insn, 0);
 }
 
 /*
@@ -610,14 +601,14 @@ static void access_emit(struct maker *m, const struct a64_insn *insn, struct add
 	emit_rm(e, OPCODE_ADD, 8, HOST_RCX, cpu_field(CPU_DISP(tlb)));
 	emit_arithmetic(e, ARITHMETIC_OR, 8, HOST_RAX, PAGE_SIZE - 1);
 	emit_rm(e, OPCODE_CMP, 8, HOST_RAX, address_of(HOST_RCX, tag));
-	way_out_add(m, insn, IF_NOT_ZERO);
+	leave_if(m, IF_NOT_ZERO, insn);
 	emit_lea(e, HOST_RAX, place);
 	emit_rm(e, OPCODE_ADD, 8, HOST_RAX, address_of(HOST_RCX, addend));
 	if (write) {
 		emit_move(e, HOST_RCX, HOST_RAX);
 		emit_r_rip(e, (struct opcode){ OPCODE_SUB, 8, 0, false }, HOST_RCX, m->guard_constant);
 		emit_arithmetic(e, ARITHMETIC_CMP, 8, HOST_RCX, m->block->length + GUARD);
-		way_out_add(m, insn, IF_BELOW);
+		leave_if(m, IF_BELOW, insn);
 	}
 	emit_constant(e, HOST_RCX, (uint64_t)insn);
 	emit_store(e, 8, HOST_RCX, cpu_field(CPU_DISP(insn))); /* for a host fault */
@@ -630,7 +621,7 @@ static void base_check_emit(struct maker *m, const struct a64_insn *insn, uint8_
 		return;
 	emit_rr(&m->e, 0xf7, 4, 0, base); /* TEST */
 	emit_32(&m->e, insn->a);
-	way_out_add(m, insn, IF_NOT_ZERO);
+	leave_if(m, IF_NOT_ZERO, insn);
 }
 
 /* Rn behind the access. */
@@ -700,7 +691,6 @@ static bool single_emit(struct maker *m, const struct a64_insn *insn, unsigned i
 		value_load_emit(m, value, operation);
 		target_done(m, insn->d, value);
 	}
-	ways_back_set(m, insn);
 	return true;
 }
 
@@ -734,7 +724,6 @@ static bool pair_emit(struct maker *m, const struct a64_insn *insn)
 		target_done(m, insn->d, first);
 	if (load)
 		target_done(m, insn->m, second);
-	ways_back_set(m, insn);
 	return true;
 }
 
@@ -756,9 +745,7 @@ static bool memory_emit(struct maker *m, const struct a64_insn *insn)
 /* What it leads to is put there later: a64_native_link(). */
 void a64_link_emit(struct maker *m, int condition, uint64_t where)
 {
-	uint8_t *jump = condition < 0 ? emit_jump(&m->e) : emit_jump_if(&m->e, (unsigned int)condition);
-
-	m->ways_out[m->ways_out_count++] = (struct way_out){ .jump = jump, .target = where };
+	way_out_add(m, condition < 0 ? emit_jump(&m->e) : emit_jump_if(&m->e, (unsigned int)condition), NULL, where);
 }
 
 static void link_register_emit(struct maker *m)

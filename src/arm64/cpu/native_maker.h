@@ -32,29 +32,35 @@ enum host_flags { HOST_FLAGS_NONE, HOST_FLAGS_SUB, HOST_FLAGS_ADD };
 
 /* A jump out of the instructions, to code that is made behind them. */
 struct way_out {
-	uint8_t *jump, *back;           /* back: where native code goes on behind the instruction */
-	const struct a64_insn *insn;    /* that the interpreter does; NULL: a branch */
-	uint64_t target;                /* where that leads to */
-	uint8_t held[HOST_COUNT];       /* behind it */
+	uint8_t *jump;
+	const struct a64_insn *insn; /* where the interpreter goes on; NULL: a branch */
+	uint64_t target;             /* where that leads to; or: */
 };
+#define TARGET_LOOP UINT64_MAX /* the loop, and cpu->pc is right */
 
 struct maker {
 	struct arm64_vcpu *cpu;
 	struct a64_native *native;
 	struct a64_block *block;
 	struct emitter e;
-	uint64_t pc;                    /* of the instruction under way */
-	uint8_t held[HOST_COUNT];       /* which x[] a host register has a copy of */
-	uint16_t pinned;                /* host registers that the instruction under way needs */
-	uint8_t next;                   /* of the registers to be taken */
-	enum host_flags flags;
-	bool flags_dead;                /* what the instruction under way leaves in the flags, nobody looks at */
-	bool ended;                     /* by a branch that always goes */
 	const uint8_t *guard_constant, *minus_one; /* beside the code */
-	uint8_t *to_interpreter;        /* of the block: goes to the handler of the record in RSI */
+	uint8_t *to_interpreter;  /* of the block: goes to the handler of the record in RSI */
+	uint8_t held[HOST_COUNT]; /* which x[] a host register has a copy of, or NO_X */
+	uint8_t next;             /* of the registers to be taken */
+	enum host_flags flags;
+	bool ended;               /* by a branch that always goes */
+	/* Of the instruction under way: its address; host registers that it needs; what it leaves in the flags, nobody looks at. */
+	uint64_t pc;
+	uint16_t pinned;
+	bool flags_dead;
 	struct way_out ways_out[4 * PARTS];
 	unsigned int ways_out_count;
 };
+
+static inline void way_out_add(struct maker *m, uint8_t *jump, const struct a64_insn *insn, uint64_t target)
+{
+	m->ways_out[m->ways_out_count++] = (struct way_out){ jump, insn, target };
+}
 
 static inline struct address cpu_field(int32_t disp)
 {
