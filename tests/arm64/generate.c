@@ -313,10 +313,11 @@ static void several(struct random *random, struct test_case *c, const struct pat
 						field(c->word[i], 11, 5) > 33));
 }
 
-/* Memory instructions of MTE, and branches of pointer authentication, whose codes are another algorithm's. */
+/* Memory instructions of MTE, and loads and branches of pointer authentication, whose codes are another algorithm's. */
 static bool tagged(uint32_t word)
 {
-	return (word & 0xff200000) == 0xd9200000 || (word & 0xfe400000) == 0x68000000 || (word & 0xfedff800) == 0xd61f0800 || (word & 0xfffff800) == 0xd65f0800;
+	return (word & 0xff200000) == 0xd9200000 || (word & 0xfe400000) == 0x68000000 || (word & 0xfedff800) == 0xd61f0800 || (word & 0xfffff800) == 0xd65f0800 ||
+	       (word & 0xff200400) == 0xf8200400;
 }
 
 /* Any encoding of data processing and memory, most of them not allocated, or with addresses that lead nowhere. */
