@@ -273,6 +273,23 @@ static bool move_wide_emit(struct maker *m, const struct a64_insn *insn)
 	return true;
 }
 
+/* BFM: the bits of `imm`, from Rn rotated. */
+static bool insert_emit(struct maker *m, const struct a64_insn *insn)
+{
+	uint8_t size = (uint8_t)size_of(insn), to;
+
+	if (insn->d == X_SINK)
+		return true;
+	emit_move(&m->e, HOST_RAX, source(m, insn->n));
+	emit_shift(&m->e, ROTATE_RIGHT, size, HOST_RAX, insn->shift);
+	constant_emit(m, ARITHMETIC_AND, size, HOST_RAX, insn->imm);
+	to = source(m, insn->d);
+	constant_emit(m, ARITHMETIC_AND, size, to, ~insn->imm);
+	emit_rr(&m->e, OPCODE_OR, size, to, HOST_RAX);
+	target_done(m, insn->d, to);
+	return true;
+}
+
 static bool bitfield_emit(struct maker *m, const struct a64_insn *insn)
 {
 	unsigned int size = size_of(insn), width = 8 * size, op = bits(insn->word, 30, 29), r = bits(insn->word, 21, 16), s = bits(insn->word, 15, 10);
@@ -280,7 +297,7 @@ static bool bitfield_emit(struct maker *m, const struct a64_insn *insn)
 	uint8_t n;
 
 	if (op == 1)
-		return false;
+		return insert_emit(m, insn);
 	n = source(m, insn->n);
 	if (r == 0 && (s == 7 || s == 15 || s == 31) && (op || size == 8)) {
 		extend_emit(m, HOST_RAX, n, (op ? 0 : 4) + s / 15);
@@ -659,7 +676,9 @@ static bool single_emit(struct maker *m, const struct a64_insn *insn, unsigned i
 	uint8_t base, value = REGISTER_NONE, index;
 	struct address place;
 
-	if (operation == 14 || m->block->mode & A64_MODE_ALIGN)
+	if (operation == 14) /* a prefetch */
+		return true;
+	if (m->block->mode & A64_MODE_ALIGN)
 		return false;
 	base = source(m, insn->n);
 	place = address_of(base, by_register || indexed == 1 ? 0 : (int32_t)insn->imm);
@@ -786,6 +805,20 @@ static bool branch_to_register_emit(struct maker *m, const struct a64_insn *insn
 	return true;
 }
 
+/* Hints that say nothing to us, and memory barriers. */
+static bool system_emit(struct maker *m, const struct a64_insn *insn)
+{
+	static const uint8_t mfence[] = { 0x0f, 0xae, 0xf0 };
+	unsigned int hint = bits(insn->word, 11, 5);
+
+	if ((insn->word & 0xfffff01f) == 0xd503201f)
+		return hint < 2 || hint >= 32; /* NOP, YIELD; BTI */
+	if ((insn->word & 0xfffff0ff) != 0xd50330bf) /* DMB */
+		return false;
+	emit_bytes(&m->e, mfence, sizeof mfence);
+	return true;
+}
+
 static bool branch_emit(struct maker *m, const struct a64_insn *insn)
 {
 	unsigned int condition = bits(insn->word, 3, 0);
@@ -808,7 +841,7 @@ static bool branch_emit(struct maker *m, const struct a64_insn *insn)
 		a64_link_emit(m, condition >= 14 ? -1 : (int)condition_emit(m, condition), insn->imm);
 		return true;
 	case 6:
-		return bit(insn->word, 25) && branch_to_register_emit(m, insn);
+		return bit(insn->word, 25) ? branch_to_register_emit(m, insn) : system_emit(m, insn);
 	default:
 		return false;
 	}
