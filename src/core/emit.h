@@ -40,8 +40,10 @@ struct opcode {
 };
 
 /* Opcodes that are used by number: reg = reg OP rm. */
-enum { OPCODE_ADD = 0x03, OPCODE_SUB = 0x2b, OPCODE_XOR = 0x33, OPCODE_CMP = 0x3b, OPCODE_TEST = 0x85, OPCODE_STORE = 0x89, OPCODE_LOAD = 0x8b };
-enum condition_code { IF_BELOW = 2, IF_NOT_BELOW = 3, IF_ZERO = 4, IF_NOT_ZERO = 5, IF_SIGN = 8, IF_NOT_SIGN = 9 };
+enum { OPCODE_ADD = 0x03, OPCODE_OR = 0x0b, OPCODE_AND = 0x23, OPCODE_SUB = 0x2b, OPCODE_XOR = 0x33, OPCODE_CMP = 0x3b, OPCODE_TEST = 0x85, OPCODE_STORE = 0x89, OPCODE_LOAD = 0x8b };
+enum condition_code {
+	IF_OVERFLOW = 0, IF_BELOW = 2, IF_NOT_BELOW = 3, IF_ZERO = 4, IF_NOT_ZERO = 5, IF_ABOVE = 7, IF_SIGN = 8, IF_NOT_SIGN = 9, IF_NOT_LESS = 13, IF_GREATER = 15,
+};
 
 static inline void emit_bytes(struct emitter *e, const void *bytes, size_t count)
 {
@@ -172,6 +174,11 @@ static inline void emit_shift(struct emitter *e, enum shift_kind kind, uint8_t s
 {
 	emit_rr(e, 0xc1, size, (uint8_t)kind, reg);
 	emit_8(e, count);
+}
+
+static inline void emit_return(struct emitter *e)
+{
+	emit_8(e, 0xc3);
 }
 
 /* Jumps return where their 4-byte displacement stands, for jump_set(). */

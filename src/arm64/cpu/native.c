@@ -40,7 +40,7 @@ static void go_anywhere_emit(struct arm64_vcpu *cpu, struct a64_native *native, 
 	emit_rr(e, 0xff, 4, 4, HOST_RAX); /* JMP */
 	for (unsigned int i = 0; i < 4; i++)
 		jump_set(unknown[i], e->at);
-	emit_8(e, 0xc3);
+	emit_return(e);
 }
 
 /* ANYKVM_NATIVE: "off", or "always" for blocks that run for the first time (tests). 0: off. */

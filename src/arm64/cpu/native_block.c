@@ -28,7 +28,7 @@ static void short_compare_emit(struct maker *m)
 		emit_rr(&m->e, 0x81, 4, ARITHMETIC_XOR, to);
 		emit_bytes(&m->e, block->bytes + n, 4);
 		if (n)
-			emit_rr(&m->e, 0x0b, 4, HOST_RAX, to); /* OR */
+			emit_rr(&m->e, OPCODE_OR, 4, HOST_RAX, to);
 	}
 	if (block->length == 4)
 		emit_rr(&m->e, OPCODE_TEST, 4, HOST_RAX, HOST_RAX);
@@ -77,7 +77,7 @@ static void translation_compare_emit(struct maker *m)
 	emit_rm(&m->e, OPCODE_CMP, 8, HOST_RAX, address_of(HOST_RCX, entry + (int32_t)offsetof(struct arm64_tlb_entry, addend)));
 	moved[1] = emit_jump_if(&m->e, IF_ZERO);
 	jump_set(moved[0], m->e.at);
-	emit_8(&m->e, 0xc3);
+	emit_return(&m->e);
 	jump_set(moved[1], m->e.at);
 }
 
@@ -196,7 +196,7 @@ static void link_way_out_emit(struct maker *m, const struct way_out *way)
 	emit_store(&m->e, 8, HOST_RAX, cpu_field(CPU_DISP(pc)));
 	emit_rm(&m->e, 0xc7, 4, 0, cpu_field(CPU_DISP(native_link)));
 	emit_32(&m->e, link);
-	emit_8(&m->e, 0xc3);
+	emit_return(&m->e);
 }
 
 static void ways_out_emit(struct maker *m)
@@ -210,7 +210,7 @@ static void ways_out_emit(struct maker *m)
 			if (way->insn)
 				leave_emit(m, way->insn);
 			else if (way->target == TARGET_LOOP)
-				emit_8(&m->e, 0xc3);
+				emit_return(&m->e);
 			else
 				link_way_out_emit(m, way);
 		}

@@ -7,8 +7,6 @@
 
 #if A64_NATIVE
 
-enum { OPCODE_OR = 0x0b, OPCODE_AND = 0x23, OPCODE_IMUL = 0x0faf };
-
 /* ---- Guest registers. ---- */
 
 static bool pinned(const struct maker *m, uint8_t host)
@@ -94,7 +92,13 @@ static unsigned int size_of(const struct a64_insn *insn)
 	return bit(insn->word, 31) ? 8 : 4;
 }
 
-/* to = to OP constant. */
+/* reg = reg OP rm. */
+static uint32_t opcode_of(enum arithmetic operation)
+{
+	return 0x03u | (uint32_t)operation << 3;
+}
+
+/* to = to OP constant. RCX is lost when it is a large one. */
 static void constant_emit(struct maker *m, enum arithmetic operation, unsigned int size, uint8_t to, uint64_t value)
 {
 	if (size == 4)
@@ -104,7 +108,7 @@ static void constant_emit(struct maker *m, enum arithmetic operation, unsigned i
 		return;
 	}
 	emit_constant(&m->e, HOST_RCX, value);
-	emit_rr(&m->e, 0x03u | (uint32_t)operation << 3, (uint8_t)size, to, HOST_RCX);
+	emit_rr(&m->e, opcode_of(operation), (uint8_t)size, to, HOST_RCX);
 }
 
 /* to = from, extended as option says (C6.2, DecodeRegExtend). */
@@ -121,77 +125,95 @@ static void extend_emit(struct maker *m, uint8_t to, uint8_t from, unsigned int 
 
 /* ---- Flags (flags.h). ---- */
 
-/* The host's flags are those of an addition or subtraction whose result is in `host`: into the vCPU, without changing them. */
-static void flags_keep(struct maker *m, enum host_flags flags, unsigned int size, uint8_t host)
+/* A field of the vCPU compared with a small number. */
+static void field_compare(struct maker *m, int32_t field, uint8_t with)
 {
-	m->flags = flags;
-	if (m->flags_dead)
-		return;
+	emit_rm(&m->e, 0x83, 8, ARITHMETIC_CMP, cpu_field(field));
+	emit_8(&m->e, with);
+}
+
+/* N and Z of a result. Changes no flags, as nothing here does. */
+static void flags_keep_result(struct maker *m, unsigned int size, uint8_t host)
+{
 	if (size == 4) {
 		emit_rr(&m->e, 0x63, 8, HOST_RAX, host); /* MOVSXD */
 		host = HOST_RAX;
 	}
 	emit_store(&m->e, 8, host, cpu_field(CPU_DISP(flag_n)));
 	emit_store(&m->e, 8, host, cpu_field(CPU_DISP(flag_z)));
-	emit_rm(&m->e, flags == HOST_FLAGS_SUB ? 0x0f93 : 0x0f92, 4, 0, cpu_field(CPU_DISP(flag_c))); /* SETAE, SETB: the upper bytes are always 0 */
 	emit_constant(&m->e, HOST_RAX, 0);
+}
+
+/* The host's flags are those of an addition or subtraction whose result is in `host`: into the vCPU. */
+static void flags_keep(struct maker *m, enum host_flags flags, unsigned int size, uint8_t host)
+{
+	m->flags = flags;
+	if (m->flags_dead)
+		return;
+	flags_keep_result(m, size, host);
+	emit_rm(&m->e, flags == HOST_FLAGS_SUB ? 0x0f93 : 0x0f92, 4, 0, cpu_field(CPU_DISP(flag_c))); /* SETAE, SETB: the upper bytes are always 0 */
 	emit_r_rip(&m->e, (struct opcode){ 0x0f40, 8, 0, false }, HOST_RAX, m->minus_one); /* CMOVO */
 	emit_store(&m->e, 8, HOST_RAX, cpu_field(CPU_DISP(flag_v)));
 }
 
-/* The same of a logical operation. */
+/* The same of a logical operation, which leaves C and V clear, here and there. */
 static void flags_keep_logical(struct maker *m, unsigned int size, uint8_t host)
 {
-	m->flags = HOST_FLAGS_ADD; /* C and V are clear in both */
+	m->flags = HOST_FLAGS_ADD;
 	if (m->flags_dead)
 		return;
-	if (size == 4) {
-		emit_rr(&m->e, 0x63, 8, HOST_RAX, host);
-		host = HOST_RAX;
-	}
-	emit_store(&m->e, 8, host, cpu_field(CPU_DISP(flag_n)));
-	emit_store(&m->e, 8, host, cpu_field(CPU_DISP(flag_z)));
-	emit_constant(&m->e, HOST_RAX, 0);
+	flags_keep_result(m, size, host);
 	emit_store(&m->e, 8, HOST_RAX, cpu_field(CPU_DISP(flag_c)));
 	emit_store(&m->e, 8, HOST_RAX, cpu_field(CPU_DISP(flag_v)));
+}
+
+/* RCX = 0, or all ones when Z is set. */
+static void zero_emit(struct maker *m)
+{
+	field_compare(m, CPU_DISP(flag_z), 1);
+	emit_rr(&m->e, 0x1b, 8, HOST_RCX, HOST_RCX); /* SBB */
+}
+
+/* RAX is negative when N and V differ; so do the host's flags say. */
+static void less_emit(struct maker *m)
+{
+	emit_load(&m->e, 8, HOST_RAX, cpu_field(CPU_DISP(flag_n)));
+	emit_rm(&m->e, OPCODE_XOR, 8, HOST_RAX, cpu_field(CPU_DISP(flag_v)));
 }
 
 /* The host's condition code that says what a condition says (C1.2.4). Uses RAX and RCX, unless the host's flags will do. */
 static unsigned int condition_emit(struct maker *m, unsigned int condition)
 {
+	enum { NO_CODE = 0xff };
 	/* By pairs: after a subtraction; after anything else. */
-	static const uint8_t codes[][2] = { { 4, 4 }, { 3, 2 }, { 8, 8 }, { 0, 0 }, { 7, 0xff }, { 13, 13 }, { 15, 15 } };
-	unsigned int pair = condition >> 1, negated = condition & 1, code = m->flags ? codes[pair][m->flags == HOST_FLAGS_ADD] : 0xff;
+	static const uint8_t codes[][2] = { { IF_ZERO, IF_ZERO }, { IF_NOT_BELOW, IF_BELOW }, { IF_SIGN, IF_SIGN }, { IF_OVERFLOW, IF_OVERFLOW },
+					    { IF_ABOVE, NO_CODE }, { IF_NOT_LESS, IF_NOT_LESS }, { IF_GREATER, IF_GREATER } };
+	unsigned int pair = condition >> 1, negated = condition & 1, code = m->flags ? codes[pair][m->flags == HOST_FLAGS_ADD] : NO_CODE;
 
-	if (code != 0xff)
+	if (code != NO_CODE)
 		return code ^ negated;
 	m->flags = HOST_FLAGS_NONE;
 	switch (pair) {
-	case 0: case 1: case 2: case 3: {
-		static const int32_t fields[] = { CPU_DISP(flag_z), CPU_DISP(flag_c), CPU_DISP(flag_n), CPU_DISP(flag_v) };
-		static const uint8_t tests[] = { IF_ZERO, IF_NOT_ZERO, IF_SIGN, IF_SIGN };
-
-		emit_rm(&m->e, 0x83, 8, ARITHMETIC_CMP, cpu_field(fields[pair]));
-		emit_8(&m->e, 0);
-		return tests[pair] ^ negated;
-	}
-	case 4: /* RCX: all ones, but nothing when Z */
-		emit_rm(&m->e, 0x83, 8, ARITHMETIC_CMP, cpu_field(CPU_DISP(flag_z)));
-		emit_8(&m->e, 1);
-		emit_rr(&m->e, 0x1b, 8, HOST_RCX, HOST_RCX); /* SBB */
-		emit_rr(&m->e, 0xf7, 8, 2, HOST_RCX);        /* NOT */
+	case 0:
+		field_compare(m, CPU_DISP(flag_z), 0);
+		return IF_ZERO ^ negated;
+	case 1:
+		field_compare(m, CPU_DISP(flag_c), 0);
+		return IF_NOT_ZERO ^ negated;
+	case 2: case 3:
+		field_compare(m, pair == 2 ? CPU_DISP(flag_n) : CPU_DISP(flag_v), 0);
+		return IF_SIGN ^ negated;
+	case 4:
+		zero_emit(m);
+		emit_rr(&m->e, 0xf7, 8, 2, HOST_RCX); /* NOT */
 		emit_rm(&m->e, OPCODE_AND, 8, HOST_RCX, cpu_field(CPU_DISP(flag_c)));
 		return IF_NOT_ZERO ^ negated;
 	case 5:
-		emit_load(&m->e, 8, HOST_RAX, cpu_field(CPU_DISP(flag_n)));
-		emit_rm(&m->e, OPCODE_XOR, 8, HOST_RAX, cpu_field(CPU_DISP(flag_v)));
+		less_emit(m);
 		return IF_NOT_SIGN ^ negated;
 	default:
-		emit_rm(&m->e, 0x83, 8, ARITHMETIC_CMP, cpu_field(CPU_DISP(flag_z)));
-		emit_8(&m->e, 1);
-		emit_rr(&m->e, 0x1b, 8, HOST_RCX, HOST_RCX);
-		emit_load(&m->e, 8, HOST_RAX, cpu_field(CPU_DISP(flag_n)));
-		emit_rm(&m->e, OPCODE_XOR, 8, HOST_RAX, cpu_field(CPU_DISP(flag_v)));
+		zero_emit(m);
+		less_emit(m);
 		emit_rr(&m->e, OPCODE_OR, 8, HOST_RAX, HOST_RCX);
 		return IF_NOT_SIGN ^ negated;
 	}
@@ -207,21 +229,21 @@ static void move_constant_emit(struct maker *m, const struct a64_insn *insn)
 	target_done(m, insn->d, to);
 }
 
-/* d = n OP what is in `m_host` or, when that is none, the constant. `flags`: what to keep of them. */
-static void binary_emit(struct maker *m, const struct a64_insn *insn, enum arithmetic operation, uint8_t m_host, uint64_t value, bool sets_flags)
+/* d = n OP what is in `second` or, when that is no register, the constant. */
+static void binary_emit(struct maker *m, const struct a64_insn *insn, enum arithmetic operation, uint8_t second, uint64_t value, bool sets_flags)
 {
 	unsigned int size = size_of(insn);
 	uint8_t n = source(m, insn->n), to = target(m, insn->d);
-	bool clash = m_host == to && n != to;
+	bool clash = second == to && n != to;
 
 	if (clash || insn->d == X_SINK)
 		to = HOST_RAX;
 	if (to != n)
 		emit_move(&m->e, to, n);
-	if (m_host == REGISTER_NONE)
+	if (second == REGISTER_NONE)
 		constant_emit(m, operation, size, to, value);
 	else
-		emit_rr(&m->e, 0x03u | (uint32_t)operation << 3, (uint8_t)size, to, m_host);
+		emit_rr(&m->e, opcode_of(operation), (uint8_t)size, to, second);
 	if (clash)
 		result(m, insn->d, to);
 	else
@@ -229,9 +251,9 @@ static void binary_emit(struct maker *m, const struct a64_insn *insn, enum arith
 	if (!sets_flags)
 		return;
 	if (operation == ARITHMETIC_AND)
-		flags_keep_logical(m, size, clash ? target(m, insn->d) : to);
+		flags_keep_logical(m, size, to);
 	else
-		flags_keep(m, operation == ARITHMETIC_SUB ? HOST_FLAGS_SUB : HOST_FLAGS_ADD, size, clash ? target(m, insn->d) : to);
+		flags_keep(m, operation == ARITHMETIC_SUB ? HOST_FLAGS_SUB : HOST_FLAGS_ADD, size, to);
 }
 
 static bool add_immediate_emit(struct maker *m, const struct a64_insn *insn)
@@ -565,7 +587,7 @@ static bool three_sources_emit(struct maker *m, const struct a64_insn *insn)
 	} else {
 		emit_move(&m->e, HOST_RAX, n);
 	}
-	emit_rr(&m->e, OPCODE_IMUL, size, HOST_RAX, by);
+	emit_rr(&m->e, 0x0faf, size, HOST_RAX, by); /* IMUL */
 	if (subtract)
 		emit_rr(&m->e, 0xf7, size, 3, HOST_RAX); /* NEG */
 	if (insn->a != X_ZERO)
