@@ -101,27 +101,27 @@ static void compare(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 }
 
 /* Vectors with vectors, all elements at once. */
-#define COMPARE(n, lanes, relation)                                                                                                     \
-	for (unsigned int i = 0; i < cpu->vl / 16u; i++) {                                                                              \
-		lanes a = ((const lanes *)sve_zn(cpu, insn))[i], b = ((const lanes *)sve_zm(cpu, insn))[i];                             \
-		uint16_t bits16 = sve_lanes_bits_##n((sve_lanes_##n)(a relation b)) & sve_lane_bits(sve_pg(cpu, insn), i);              \
-                                                                                                                                        \
-		memcpy(&result.b[2 * i], &bits16, 2);                                                                                   \
+#define COMPARE(n, lanes, relation) \
+	for (unsigned int i = 0; i < cpu->vl / 16u; i++) { \
+		lanes a = ((const lanes *)sve_zn(cpu, insn))[i], b = ((const lanes *)sve_zm(cpu, insn))[i]; \
+		uint16_t bits16 = sve_lanes_bits_##n((lanes_##n)(a relation b)) & sve_lane_bits(sve_pg(cpu, insn), i); \
+ \
+		memcpy(&result.b[2 * i], &bits16, 2); \
 	}
-#define EQUAL(n) COMPARE(n, sve_lanes_##n, ==)
-#define NOT_EQUAL(n) COMPARE(n, sve_lanes_##n, !=)
-#define HIGHER(n) COMPARE(n, sve_lanes_##n, >)
-#define HIGHER_OR_SAME(n) COMPARE(n, sve_lanes_##n, >=)
-#define GREATER(n) COMPARE(n, sve_signed_##n, >)
-#define GREATER_OR_EQUAL(n) COMPARE(n, sve_signed_##n, >=)
-#define DEFINE_COMPARE(name, X)                                                       \
-	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn)         \
-	{                                                                             \
-		union arm64_p result = { .d = { 0 } };                                \
-                                                                                      \
-		SVE_LANES_BY_SIZE(sve_bytes(insn), X)                                 \
-		compare_done(cpu, insn, &result);                                     \
-		a64_next(cpu, insn);                                                  \
+#define EQUAL(n) COMPARE(n, lanes_##n, ==)
+#define NOT_EQUAL(n) COMPARE(n, lanes_##n, !=)
+#define HIGHER(n) COMPARE(n, lanes_##n, >)
+#define HIGHER_OR_SAME(n) COMPARE(n, lanes_##n, >=)
+#define GREATER(n) COMPARE(n, signed_##n, >)
+#define GREATER_OR_EQUAL(n) COMPARE(n, signed_##n, >=)
+#define DEFINE_COMPARE(name, X) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		union arm64_p result = { .d = { 0 } }; \
+ \
+		LANES_BY_SIZE(sve_bytes(insn), X) \
+		compare_done(cpu, insn, &result); \
+		a64_next(cpu, insn); \
 	}
 DEFINE_COMPARE(cmpeq_lanes, EQUAL)
 DEFINE_COMPARE(cmpne_lanes, NOT_EQUAL)

@@ -370,37 +370,37 @@ static void immediate_signed(struct arm64_vcpu *cpu, const struct a64_insn *insn
 
 /* ---- The frequent ones: all elements at once. `a` and `b` are lanes. ---- */
 
-#define EACH(n, from, second, ...)                                                                                  \
-	for (unsigned int i = 0; i < cpu->vl / 16u; i++) {                                                          \
-		sve_lanes_##n a = ((const sve_lanes_##n *)(from))[i], b = second;                                   \
-                                                                                                                    \
-		((sve_lanes_##n *)sve_zd(cpu, insn))[i] = __VA_ARGS__;                                              \
+#define EACH(n, from, second, ...) \
+	for (unsigned int i = 0; i < cpu->vl / 16u; i++) { \
+		lanes_##n a = ((const lanes_##n *)(from))[i], b = second; \
+ \
+		((lanes_##n *)sve_zd(cpu, insn))[i] = __VA_ARGS__; \
 	}
-#define UNPREDICATED(n) EACH(n, sve_zn(cpu, insn), ((const sve_lanes_##n *)sve_zm(cpu, insn))[i], RESULT)
-#define WITH_IMMEDIATE(n) EACH(n, sve_zd(cpu, insn), (sve_lanes_##n){ 0 } + (__typeof__(a[0]))immediate, RESULT)
-#define PREDICATED(n)                                                                                               \
-	EACH(n, sve_zd(cpu, insn), ((const sve_lanes_##n *)sve_zn(cpu, insn))[i],                                   \
+#define UNPREDICATED(n) EACH(n, sve_zn(cpu, insn), ((const lanes_##n *)sve_zm(cpu, insn))[i], RESULT)
+#define WITH_IMMEDIATE(n) EACH(n, sve_zd(cpu, insn), (lanes_##n){ 0 } + (__typeof__(a[0]))immediate, RESULT)
+#define PREDICATED(n) \
+	EACH(n, sve_zd(cpu, insn), ((const lanes_##n *)sve_zn(cpu, insn))[i], \
 	     (RESULT & sve_lanes_active_##n(sve_pg(cpu, insn), i)) | (a & ~sve_lanes_active_##n(sve_pg(cpu, insn), i)))
 
-#define DEFINE_UNPREDICATED(name)                                                      \
-	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn)          \
-	{                                                                              \
-		SVE_LANES_BY_SIZE(sve_bytes(insn), UNPREDICATED)                       \
-		a64_next(cpu, insn);                                                   \
+#define DEFINE_UNPREDICATED(name) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		LANES_BY_SIZE(sve_bytes(insn), UNPREDICATED) \
+		a64_next(cpu, insn); \
 	}
-#define DEFINE_PREDICATED(name)                                                        \
-	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn)          \
-	{                                                                              \
-		SVE_LANES_BY_SIZE(sve_bytes(insn), PREDICATED)                         \
-		a64_next(cpu, insn);                                                   \
+#define DEFINE_PREDICATED(name) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		LANES_BY_SIZE(sve_bytes(insn), PREDICATED) \
+		a64_next(cpu, insn); \
 	}
-#define DEFINE_IMMEDIATE(name)                                                                          \
-	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn)                           \
-	{                                                                                               \
-		uint64_t immediate = (uint64_t)bits(insn->word, 12, 5) << 8 * bit(insn->word, 13);      \
-                                                                                                        \
-		SVE_LANES_BY_SIZE(sve_bytes(insn), WITH_IMMEDIATE)                                      \
-		a64_next(cpu, insn);                                                                    \
+#define DEFINE_IMMEDIATE(name) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		uint64_t immediate = (uint64_t)bits(insn->word, 12, 5) << 8 * bit(insn->word, 13); \
+ \
+		LANES_BY_SIZE(sve_bytes(insn), WITH_IMMEDIATE) \
+		a64_next(cpu, insn); \
 	}
 
 #define RESULT (a + b)

@@ -177,16 +177,16 @@ static void movprfx_predicated(struct arm64_vcpu *cpu, const struct a64_insn *in
 	a64_next(cpu, insn);
 }
 
-#define CHOOSE(n)                                                                                      \
-	for (unsigned int i = 0; i < cpu->vl / 16u; i++) {                                             \
-		sve_lanes_##n active = sve_lanes_active_##n(sve_pg4(cpu, insn), i);                    \
-                                                                                                       \
-		((sve_lanes_##n *)sve_zd(cpu, insn))[i] = (((const sve_lanes_##n *)sve_zn(cpu, insn))[i] & active) |  \
-							  (((const sve_lanes_##n *)sve_zm(cpu, insn))[i] & ~active);  \
+#define CHOOSE(n) \
+	for (unsigned int i = 0; i < cpu->vl / 16u; i++) { \
+		lanes_##n active = sve_lanes_active_##n(sve_pg4(cpu, insn), i); \
+ \
+		((lanes_##n *)sve_zd(cpu, insn))[i] = (((const lanes_##n *)sve_zn(cpu, insn))[i] & active) | \
+							  (((const lanes_##n *)sve_zm(cpu, insn))[i] & ~active); \
 	}
 static void sel(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	SVE_LANES_BY_SIZE(sve_bytes(insn), CHOOSE)
+	LANES_BY_SIZE(sve_bytes(insn), CHOOSE)
 	a64_next(cpu, insn);
 }
 

@@ -45,22 +45,22 @@ void sve_shift_predicated(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 }
 
 /* Zd = Zn shifted by an immediate, all elements at once; to the right by as many bits as an element has, at most. */
-#define SHIFT(n, lanes, ...)                                                              \
-	for (unsigned int i = 0; i < cpu->vl / 16u; i++) {                                \
-		lanes a = ((const lanes *)sve_zn(cpu, insn))[i];                          \
-                                                                                          \
-		((lanes *)sve_zd(cpu, insn))[i] = __VA_ARGS__;                            \
+#define SHIFT(n, lanes, ...) \
+	for (unsigned int i = 0; i < cpu->vl / 16u; i++) { \
+		lanes a = ((const lanes *)sve_zn(cpu, insn))[i]; \
+ \
+		((lanes *)sve_zd(cpu, insn))[i] = __VA_ARGS__; \
 	}
-#define LEFT(n) SHIFT(n, sve_lanes_##n, a << sve_shift_left(tsz))
-#define RIGHT(n) SHIFT(n, sve_lanes_##n, a >> (sve_shift_right(tsz) - 1) >> 1)
-#define RIGHT_SIGNED(n) SHIFT(n, sve_signed_##n, a >> (sve_shift_right(tsz) - 1) >> 1)
-#define DEFINE_SHIFT(name, X)                                                             \
-	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn)             \
-	{                                                                                 \
-		unsigned int tsz = sve_tsz(insn->word, 16);                               \
-                                                                                          \
-		SVE_LANES_BY_SIZE(sve_tsz_bytes(tsz), X)                                  \
-		a64_next(cpu, insn);                                                      \
+#define LEFT(n) SHIFT(n, lanes_##n, a << sve_shift_left(tsz))
+#define RIGHT(n) SHIFT(n, lanes_##n, a >> (sve_shift_right(tsz) - 1) >> 1)
+#define RIGHT_SIGNED(n) SHIFT(n, signed_##n, a >> (sve_shift_right(tsz) - 1) >> 1)
+#define DEFINE_SHIFT(name, X) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		unsigned int tsz = sve_tsz(insn->word, 16); \
+ \
+		LANES_BY_SIZE(sve_tsz_bytes(tsz), X) \
+		a64_next(cpu, insn); \
 	}
 DEFINE_SHIFT(lsl_lanes, LEFT)
 DEFINE_SHIFT(lsr_lanes, RIGHT)
