@@ -168,7 +168,8 @@ static int check(const char *user)
 	broken = listen_kvm(&stepped, 1, &steps);
 	rounds_set(1);
 	broken = broken || listen_kvm(&noted, 0, NULL) || listen_tcg(&machine) || listen_user(&program, user);
-	printf("%u kernels: %d differences of instruction counts and results\n", kernels, wrong);
+	if (!broken)
+		printf("%u kernels: %d differences of instruction counts and results\n", kernels, wrong);
 	return broken || wrong;
 }
 

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,6 +69,7 @@ int listener_run(struct listener *l, const char *const arguments[])
 	if (child < 0)
 		bench_fail("fork");
 	if (child == 0) {
+		unsetenv("LD_PRELOAD"); /* anykvm's face is not for it */
 		dup2(ends[1], STDOUT_FILENO);
 		execvp(arguments[0], (char **)arguments);
 		bench_fail(arguments[0]);

@@ -653,14 +653,31 @@ static void access_emit(struct maker *m, const struct a64_insn *insn, struct add
 	emit_store(e, 8, HOST_RCX, cpu_field(CPU_DISP(insn))); /* for a host fault */
 }
 
-/* A base that is SP, when it must be aligned: `a` is the mask. */
-static void base_check_emit(struct maker *m, const struct a64_insn *insn, uint8_t base)
+/* Where an access is: added to the base (indexed 0), at it (1, post), or added before (3, pre); or at base and index. SP must be aligned when it says so. */
+static struct address place_emit(struct maker *m, const struct a64_insn *insn, unsigned int indexed, bool by_register)
 {
-	if (!insn->a)
-		return;
-	emit_rr(&m->e, 0xf7, 4, 0, base); /* TEST */
-	emit_32(&m->e, insn->a);
-	leave_if(m, IF_NOT_ZERO, insn);
+	unsigned int option = bits(insn->word, 15, 13);
+	struct address place = address_of(source(m, insn->n), by_register || indexed == 1 ? 0 : (int32_t)insn->imm);
+	uint8_t index;
+
+	if (by_register) {
+		place.index = source(m, insn->m);
+		place.scale = insn->shift;
+		if (!(option & 1) || insn->shift > 3) {
+			index = register_take(m);
+			extend_emit(m, index, place.index, option);
+			if (insn->shift)
+				emit_shift(&m->e, SHIFT_LEFT, 8, index, insn->shift);
+			place.index = index;
+			place.scale = 0;
+		}
+	}
+	if (insn->n >= X_SP_EL0 && m->block->mode & A64_MODE_SP_ALIGN) {
+		emit_rr(&m->e, 0xf7, 4, 0, place.base); /* TEST */
+		emit_32(&m->e, 15);
+		leave_if(m, IF_NOT_ZERO, insn);
+	}
+	return place;
 }
 
 /* Rn behind the access. */
@@ -690,48 +707,31 @@ static void value_store_emit(struct maker *m, uint8_t from, unsigned int size)
 	emit_modrm_memory(&m->e, from, address_of(HOST_RAX, 0));
 }
 
-/* One register, at an address that is added, or behind or in front of the access: indexed is 0, 1 (post), 3 (pre). */
 static bool single_emit(struct maker *m, const struct a64_insn *insn, unsigned int indexed, bool by_register)
 {
-	unsigned int operation = bits(insn->word, 31, 30) << 2 | bits(insn->word, 23, 22), option = bits(insn->word, 15, 13), size = 1u << (operation >> 2);
+	unsigned int operation = bits(insn->word, 31, 30) << 2 | bits(insn->word, 23, 22), size = 1u << (operation >> 2);
 	bool write = !(operation & 3);
-	uint8_t base, value = REGISTER_NONE, index;
 	struct address place;
+	uint8_t value;
 
 	if (operation == 14) /* a prefetch */
 		return true;
-	if (m->block->mode & A64_MODE_ALIGN)
-		return false;
-	base = source(m, insn->n);
-	place = address_of(base, by_register || indexed == 1 ? 0 : (int32_t)insn->imm);
-	if (by_register) {
-		index = source(m, insn->m);
-		if (!(option & 1)) { /* UXTW, SXTW */
-			uint8_t extended = register_take(m);
-
-			extend_emit(m, extended, index, option);
-			index = extended;
-		}
-		place.index = index;
-		place.scale = insn->shift;
-	}
-	if (write)
-		value = source(m, insn->d);
-	base_check_emit(m, insn, base);
+	place = place_emit(m, insn, indexed, by_register);
+	value = write ? source(m, insn->d) : indexed || insn->d == X_SINK ? HOST_RAX : REGISTER_NONE;
 	access_emit(m, insn, place, size, write);
-	if (write)
+	if (write) {
 		value_store_emit(m, value, size);
-	else if (indexed)
-		value_load_emit(m, HOST_RAX, operation);
-	if (indexed)
-		write_back_emit(m, insn, base);
-	if (!write && indexed)
-		result(m, insn->d, HOST_RAX);
-	if (!write && !indexed) {
-		value = target(m, insn->d);
+	} else {
+		if (value == REGISTER_NONE)
+			value = target(m, insn->d);
 		value_load_emit(m, value, operation);
-		target_done(m, insn->d, value);
 	}
+	if (indexed)
+		write_back_emit(m, insn, place.base);
+	if (!write && indexed)
+		result(m, insn->d, value);
+	else if (!write)
+		target_done(m, insn->d, value);
 	return true;
 }
 
@@ -740,15 +740,15 @@ static bool pair_emit(struct maker *m, const struct a64_insn *insn)
 	unsigned int opc = bits(insn->word, 31, 30), indexed = bits(insn->word, 24, 23), size = opc == 2 ? 8 : 4;
 	bool load = bit(insn->word, 22);
 	struct opcode o = { load && opc == 1 ? 0x63 : load ? OPCODE_LOAD : OPCODE_STORE, opc ? 8 : 4, 0, false };
-	uint8_t base, first, second;
+	struct address place;
+	uint8_t first, second;
 
-	if (m->block->mode & A64_MODE_ALIGN || (indexed & 1 && (insn->n == insn->d || insn->n == insn->m)))
+	if (indexed & 1 && (insn->n == insn->d || insn->n == insn->m))
 		return false;
-	base = source(m, insn->n);
+	place = place_emit(m, insn, indexed, false);
 	first = load ? REGISTER_NONE : source(m, insn->d);
 	second = load ? REGISTER_NONE : source(m, insn->m);
-	base_check_emit(m, insn, base);
-	access_emit(m, insn, address_of(base, indexed == 1 ? 0 : (int32_t)insn->imm), 2 * size, !load);
+	access_emit(m, insn, place, 2 * size, !load);
 	if (load) {
 		first = target(m, insn->d);
 		second = target(m, insn->m);
@@ -760,7 +760,7 @@ static bool pair_emit(struct maker *m, const struct a64_insn *insn)
 	emit_opcode(&m->e, o, second, REGISTER_NONE, HOST_RAX);
 	emit_modrm_memory(&m->e, second, address_of(HOST_RAX, (int32_t)size));
 	if (indexed & 1)
-		write_back_emit(m, insn, base);
+		write_back_emit(m, insn, place.base);
 	if (load && first != HOST_RCX)
 		target_done(m, insn->d, first);
 	if (load)
@@ -768,17 +768,88 @@ static bool pair_emit(struct maker *m, const struct a64_insn *insn)
 	return true;
 }
 
+/* ---- Those of SIMD&FP registers: through XMM0 and XMM1. ---- */
+
+static const struct opcode vector_loads[] = { { 0x0f6e, 2, 0, false }, { 0x0f7e, 4, 0xf3, false }, { 0x0f6f, 4, 0xf3, false } };  /* MOVD, MOVQ, MOVDQU */
+static const struct opcode vector_stores[] = { { 0x0f7e, 2, 0, false }, { 0x0fd6, 2, 0, false }, { 0x0f7f, 4, 0xf3, false } };
+
+/* Of 4 << kind bytes. */
+static void vector_move(struct maker *m, const struct opcode *opcodes, unsigned int kind, uint8_t xmm, struct address where)
+{
+	emit_opcode(&m->e, opcodes[kind], xmm, where.index, where.base);
+	emit_modrm_memory(&m->e, xmm, where);
+}
+
+static struct address z_field(unsigned int z, unsigned int at)
+{
+	return cpu_field(CPU_DISP(z) + (int32_t)(z * sizeof(union arm64_z) + at));
+}
+
+/* v_set(): what is behind 128 bits is cleared. */
+static void vector_set_emit(struct maker *m, unsigned int z, uint8_t xmm)
+{
+	vector_move(m, vector_stores, 2, xmm, z_field(z, 0));
+	if (m->cpu->vl_max > 16)
+		emit_rr(&m->e, 0x0fef, 2, xmm, xmm); /* PXOR */
+	for (unsigned int at = 16; at < m->cpu->vl_max; at += 16)
+		vector_move(m, vector_stores, 2, xmm, z_field(z, at));
+}
+
+static bool vector_single_emit(struct maker *m, const struct a64_insn *insn, unsigned int indexed, bool by_register)
+{
+	unsigned int scale = bit(insn->word, 23) << 2 | bits(insn->word, 31, 30);
+	bool load = bit(insn->word, 22);
+	struct address place;
+
+	if (scale < 2)
+		return false;
+	place = place_emit(m, insn, indexed, by_register);
+	if (!load)
+		vector_move(m, vector_loads, 2, 0, z_field(bits(insn->word, 4, 0), 0));
+	access_emit(m, insn, place, 1u << scale, !load);
+	vector_move(m, load ? vector_loads : vector_stores, scale - 2, 0, address_of(HOST_RAX, 0));
+	if (load)
+		vector_set_emit(m, bits(insn->word, 4, 0), 0);
+	if (indexed)
+		write_back_emit(m, insn, place.base);
+	return true;
+}
+
+static bool vector_pair_emit(struct maker *m, const struct a64_insn *insn)
+{
+	unsigned int kind = bits(insn->word, 31, 30), indexed = bits(insn->word, 24, 23), z[2] = { bits(insn->word, 4, 0), bits(insn->word, 14, 10) };
+	bool load = bit(insn->word, 22);
+	struct address place = place_emit(m, insn, indexed, false);
+
+	for (uint8_t i = 0; i < 2 && !load; i++)
+		vector_move(m, vector_loads, 2, i, z_field(z[i], 0));
+	access_emit(m, insn, place, 8u << kind, !load);
+	for (uint8_t i = 0; i < 2; i++)
+		vector_move(m, load ? vector_loads : vector_stores, kind, i, address_of(HOST_RAX, i * (4 << kind)));
+	for (uint8_t i = 0; i < 2 && load; i++)
+		vector_set_emit(m, z[i], i);
+	if (indexed & 1)
+		write_back_emit(m, insn, place.base);
+	return true;
+}
+
+/* Of either kind of registers. */
 static bool memory_emit(struct maker *m, const struct a64_insn *insn)
 {
+	bool vector = bit(insn->word, 26);
+	bool (*single)(struct maker *m, const struct a64_insn *insn, unsigned int indexed, bool by_register) = vector ? vector_single_emit : single_emit;
+
+	if (m->block->mode & A64_MODE_ALIGN || (vector && m->block->mode & A64_MODE_FP_TRAP))
+		return false;
 	if (bits(insn->word, 29, 28) == 2)
-		return pair_emit(m, insn);
+		return vector ? vector_pair_emit(m, insn) : pair_emit(m, insn);
 	if (bits(insn->word, 29, 28) != 3)
 		return false;
 	if (bit(insn->word, 24))
-		return single_emit(m, insn, 0, false);
+		return single(m, insn, 0, false);
 	if (bit(insn->word, 21))
-		return bits(insn->word, 11, 10) == 2 && single_emit(m, insn, 0, true);
-	return bits(insn->word, 11, 10) != 2 && single_emit(m, insn, bits(insn->word, 11, 10), false);
+		return bits(insn->word, 11, 10) == 2 && single(m, insn, 0, true);
+	return bits(insn->word, 11, 10) != 2 && single(m, insn, bits(insn->word, 11, 10), false);
 }
 
 /* ---- Branches. ---- */
@@ -907,7 +978,7 @@ bool a64_insn_emit(struct maker *m, const struct a64_insn *insn)
 	switch (group) {
 	case 8: case 9: return immediate_emit(m, insn);
 	case 10: case 11: return branch_emit(m, insn);
-	case 4: case 12: return memory_emit(m, insn);
+	case 4: case 6: case 12: case 14: return memory_emit(m, insn);
 	case 5: case 13: return register_emit(m, insn);
 	default: return false;
 	}

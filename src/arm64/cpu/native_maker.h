@@ -23,7 +23,7 @@ enum {
 
 enum {
 	PARTS = BLOCK_INSNS,
-	GUARD = 16, /* stores that begin so close before the block are left to the interpreter: as long as any */
+	GUARD = 32, /* stores that begin so close before the block are left to the interpreter: as long as any */
 	NO_X = 0xff,
 };
 
