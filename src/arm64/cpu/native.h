@@ -1,6 +1,6 @@
 /*
  * Native code: a block that has run often gets instructions of the host's, where the host is an x86-64. native.c is about entering and leaving it,
- * native_block.c and native_insn.c make it.
+ * native_block.c makes it, with native_insn.c, native_data.c and native_memory.c for single instructions.
  *
  * Native code is a handler like any other: it is called with the vCPU and a record, and ends in a jump to another handler or in a return. All
  * registers of the guest are in the vCPU whenever an instruction is over; native code only keeps copies of some of them. So it can hand any

@@ -241,7 +241,7 @@ static unsigned int known_find(struct maker *m, const struct a64_insn *insns, bo
 		memset(m->held, NO_X, sizeof m->held);
 		m->flags = HOST_FLAGS_NONE;
 		part_begin(m, &insns[i]);
-		known[i] = a64_insn_emit(m, &insns[i]);
+		known[i] = native_insn(m, &insns[i]);
 		sum += known[i];
 		m->e = e;
 		m->ways_out_count = ways_out;
@@ -256,9 +256,9 @@ static void dead_find(const struct maker *m, const struct a64_insn *insns, const
 
 	for (unsigned int i = count_of(m->block); i-- > 0;) {
 		dead[i] = !live;
-		if (known[i] && a64_sets_flags(&insns[i]))
+		if (known[i] && native_sets_flags(&insns[i]))
 			live = false;
-		else if (!known[i] || !a64_ignores_flags(&insns[i]))
+		else if (!known[i] || !native_ignores_flags(&insns[i]))
 			live = true;
 	}
 }
@@ -281,10 +281,10 @@ static bool parts_emit(struct maker *m, const struct a64_insn *insns, const bool
 		run = 1;
 		m->flags_dead = dead[i];
 		part_begin(m, &insns[i]);
-		a64_insn_emit(m, &insns[i]);
+		native_insn(m, &insns[i]);
 	}
 	if (known[count - 1] && !m->ended)
-		a64_link_emit(m, -1, m->block->pc + m->block->length);
+		native_go(m, -1, m->block->pc + m->block->length);
 	return true;
 }
 

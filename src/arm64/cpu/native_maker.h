@@ -1,5 +1,6 @@
 /*
- * What the files that make native code share: native_block.c makes all around the instructions, native_insn.c the instructions.
+ * What the files that make native code share: native_block.c makes all around the instructions, the
+ * others the instructions.
  */
 #ifndef ANYKVM_ARM64_CPU_NATIVE_MAKER_H
 #define ANYKVM_ARM64_CPU_NATIVE_MAKER_H
@@ -72,14 +73,40 @@ static inline struct address x_field(uint8_t x)
 	return cpu_field(CPU_DISP(x) + 8 * x);
 }
 
+/* Bytes of the operands: `sf`. */
+static inline unsigned int native_size(const struct a64_insn *insn)
+{
+	return bit(insn->word, 31) ? 8 : 4;
+}
+
 /* ---- native_insn.c ---- */
 
+/* A host register for a copy, or for the instruction's own: not one that it needs already. */
+uint8_t native_take(struct maker *m);
+/* The host register with x[x]. */
+uint8_t native_source(struct maker *m, uint8_t x);
+/* The host register to compute a new x[x] in, RAX if it is lost; and when that is done. Or the result is in some other register. */
+uint8_t native_target(struct maker *m, uint8_t x);
+void native_target_done(struct maker *m, uint8_t x, uint8_t host);
+void native_result(struct maker *m, uint8_t x, uint8_t from);
+/* to = from, extended as option says (C6.2, DecodeRegExtend). None of these changes the host's flags. */
+void native_extend(struct maker *m, uint8_t to, uint8_t from, unsigned int option);
+
+
 /* One instruction; false: it is not known, and nothing that matters was emitted. */
-bool a64_insn_emit(struct maker *m, const struct a64_insn *insn);
-/* Whether what it does with the flags is to replace them all; to leave them alone and go on. Neither: somebody may look at them. */
-bool a64_sets_flags(const struct a64_insn *insn);
-bool a64_ignores_flags(const struct a64_insn *insn);
+bool native_insn(struct maker *m, const struct a64_insn *insn);
 /* A jump to what is at `target`, if `condition` (as encoded; -1: always). */
-void a64_link_emit(struct maker *m, int condition, uint64_t target);
+void native_go(struct maker *m, int condition, uint64_t target);
+
+/* ---- native_data.c, native_memory.c: false, as above. ---- */
+
+bool native_immediate(struct maker *m, const struct a64_insn *insn);
+bool native_register(struct maker *m, const struct a64_insn *insn);
+bool native_memory(struct maker *m, const struct a64_insn *insn);
+/* The host's condition code that says what a condition says (C1.2.4). Uses RAX and RCX, unless the host's flags will do. */
+unsigned int native_condition(struct maker *m, unsigned int condition);
+/* Whether what it does with the flags is to replace them all; to leave them alone and go on. Neither: somebody may look at them. */
+bool native_sets_flags(const struct a64_insn *insn);
+bool native_ignores_flags(const struct a64_insn *insn);
 
 #endif
