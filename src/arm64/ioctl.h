@@ -141,6 +141,5 @@ void arm64_counters_start(struct arm64_vm *vm);
 /* ---- What the interpreter offers (cpu/exec.h, run.c). ---- */
 void a64_cpu_discard(struct arm64_vcpu *cpu);
 void a64_tlb_flush(struct arm64_vcpu *cpu);
-void a64_cycles_update(struct arm64_vcpu *cpu);
 
 #endif

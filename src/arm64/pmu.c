@@ -24,12 +24,6 @@ static uint64_t counters(const struct arm64_vcpu *cpu)
 	return CYCLES | ((UINT64_C(1) << arm64_vm(cpu)->pmcr_n) - 1);
 }
 
-static void cycles_settle(struct arm64_vcpu *cpu)
-{
-	if (cpu->blocks) /* else it has never run */
-		a64_cycles_update(cpu);
-}
-
 uint64_t arm64_pmu_get(struct arm64_vcpu *cpu, enum sysreg reg)
 {
 	switch (arm64_sysregs[reg].rule) {
@@ -41,8 +35,6 @@ uint64_t arm64_pmu_get(struct arm64_vcpu *cpu, enum sysreg reg)
 	case RULE_PMU_PMCR:
 		return cpu->sys[reg] | arm64_vm(cpu)->pmcr_n << PMCR_N_SHIFT;
 	default:
-		if (reg == SYS_PMCCNTR_EL0)
-			cycles_settle(cpu);
 		return cpu->sys[reg];
 	}
 }
@@ -62,7 +54,6 @@ void arm64_pmu_set(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 {
 	enum sysreg word = word_of(reg);
 
-	cycles_settle(cpu);
 	switch (arm64_sysregs[reg].rule) {
 	case RULE_PMU_SET:
 		cpu->sys[word] |= value & counters(cpu);

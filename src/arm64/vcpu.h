@@ -238,6 +238,9 @@ struct arm64_vm {
 	uint64_t psci_version; /* 0: not set, the newest */
 	uint64_t bitmap[3];    /* KVM_REG_ARM_STD_BMAP ... */
 	uint64_t pmcr_n;
+#define ARM64_PMU_EVENTS 0x10000
+	bool pmu_filtered;     /* KVM_ARM_VCPU_PMU_V3_FILTER was set: events that are not counted, one bit each */
+	uint64_t pmu_denied[ARM64_PMU_EVENTS / 64];
 	bool counter_offset_set; /* KVM_ARM_SET_COUNTER_OFFSET */
 	_Atomic uint64_t counter_offset[2]; /* virtual, physical: subtracted from the host's counter */
 	uint64_t host_vls;     /* one bit a multiple of 128 bits: the vector lengths of the "host" */

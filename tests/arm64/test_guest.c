@@ -142,8 +142,8 @@ static void debugger(void)
 	cpu->guest_debug.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW | KVM_GUESTDBG_USE_SW_BP;
 	cpu->guest_debug.arch.dbg_bcr[3] = 0x1e7;
 	cpu->guest_debug.arch.dbg_bvr[3] = RAM + 4;
-	cpu->guest_debug.arch.dbg_wcr[5] = 0x1ff7;
-	cpu->guest_debug.arch.dbg_wvr[5] = UINT64_C(0x40200000);
+	cpu->guest_debug.arch.dbg_wcr[3] = 0x1ff7;
+	cpu->guest_debug.arch.dbg_wvr[3] = UINT64_C(0x40200000);
 	result = go(cpu, "debugger");
 	CHECK(result == KVM_EXIT_DEBUG && run->debug.arch.hsr == 0xc2000022 && cpu->pc == RAM + 4, "exit %ld, hsr 0x%x", result, run->debug.arch.hsr);
 	cpu->guest_debug.arch.dbg_bcr[3] = 0;

@@ -3,6 +3,7 @@
  * executes instructions one by one; otherwise none of this costs anything.
  */
 #include "arm64/cpu/exec.h"
+#include "arm64/ioctl.h"
 #include "arm64/cpu/private.h"
 #include "arm64/cpu/walk.h"
 
@@ -10,18 +11,25 @@
 #define MDSCR_KDE (UINT64_C(1) << 13)
 #define MDSCR_MDE (UINT64_C(1) << 15)
 #define OSLSR_OSLK (UINT64_C(1) << 1)
-#define DBG_REGISTERS 16
 
+#define ISS_EX (UINT64_C(1) << 6)
 #define CONTROL_E 1
+#define CONTEXT_AWARE (ARM64_BREAKPOINTS - 1) /* the breakpoint that can compare CONTEXTIDR_EL1: ID_AA64DFR0_EL1.CTX_CMPs is 0 */
+
+/* While the program debugs in whatever way, debug exceptions are its: even those of the guest's own registers (MDCR_EL2.TDE), but not software step. */
+static bool debugger_there(const struct arm64_vcpu *cpu)
+{
+	return cpu->guest_debug.control & KVM_GUESTDBG_ENABLE;
+}
 
 static bool debugger_has_registers(const struct arm64_vcpu *cpu)
 {
-	return cpu->guest_debug.control & KVM_GUESTDBG_ENABLE && cpu->guest_debug.control & KVM_GUESTDBG_USE_HW;
+	return debugger_there(cpu) && cpu->guest_debug.control & KVM_GUESTDBG_USE_HW;
 }
 
-static bool debugger_steps(const struct arm64_vcpu *cpu)
+bool a64_debug_steps(const struct arm64_vcpu *cpu)
 {
-	return cpu->guest_debug.control & KVM_GUESTDBG_ENABLE && cpu->guest_debug.control & KVM_GUESTDBG_SINGLESTEP;
+	return debugger_there(cpu) && cpu->guest_debug.control & KVM_GUESTDBG_SINGLESTEP;
 }
 
 /* The registers in force, number by number: the debugger's take the place of the guest's. */
@@ -62,13 +70,15 @@ bool a64_debug_enabled(const struct arm64_vcpu *cpu, unsigned int el, bool maske
 
 static bool software_step(const struct arm64_vcpu *cpu)
 {
-	return cpu->sys[SYS_MDSCR_EL1] & MDSCR_SS && a64_debug_enabled(cpu, cpu->el, cpu->pstate & PSTATE_D);
+	return cpu->sys[SYS_MDSCR_EL1] & MDSCR_SS && !debugger_there(cpu) && a64_debug_enabled(cpu, cpu->el, cpu->pstate & PSTATE_D);
 }
 
 static bool registers_enabled(const struct arm64_vcpu *cpu)
 {
 	if (debugger_has_registers(cpu))
 		return true;
+	if (debugger_there(cpu))
+		return cpu->sys[SYS_MDSCR_EL1] & MDSCR_MDE && !(cpu->sys[SYS_OSLSR_EL1] & OSLSR_OSLK);
 	return cpu->sys[SYS_MDSCR_EL1] & MDSCR_MDE && a64_debug_enabled(cpu, cpu->el, cpu->pstate & PSTATE_D);
 }
 
@@ -79,12 +89,14 @@ bool a64_debug_choose(struct arm64_vcpu *cpu)
 
 	own->watches_guest = own->watches_debugger = false;
 	if (registers_enabled(cpu)) {
-		for (unsigned int i = 0; i < DBG_REGISTERS; i++)
-			any = any || breakpoint(cpu, i).control & CONTROL_E || watchpoint(cpu, i).control & CONTROL_E;
-		own->watches_debugger = any && debugger_has_registers(cpu);
-		own->watches_guest = any && !debugger_has_registers(cpu);
+		for (unsigned int i = 0; i < ARM64_BREAKPOINTS; i++)
+			any = any || breakpoint(cpu, i).control & CONTROL_E;
+		for (unsigned int i = 0; i < ARM64_WATCHPOINTS; i++)
+			any = any || watchpoint(cpu, i).control & CONTROL_E;
+		own->watches_debugger = any && debugger_there(cpu);
+		own->watches_guest = any && !debugger_there(cpu);
 	}
-	return any || debugger_steps(cpu) || software_step(cpu);
+	return any || a64_debug_steps(cpu) || software_step(cpu);
 }
 
 /* PMC, PAC: which exception levels. */
@@ -114,15 +126,28 @@ static void hit(struct arm64_vcpu *cpu, unsigned int ec_lower, uint64_t iss, boo
 		a64_exception_raise(cpu, syndrome(ec_lower + (cpu->el != 0), iss), has_far, far);
 }
 
+/* DBGBCR<n>_EL1.BT: what a breakpoint compares, odd ones together with another. */
+enum { BT_ADDRESS, BT_ADDRESS_LINKED, BT_CONTEXT, BT_CONTEXT_LINKED };
+
+static bool context_matches(const struct arm64_vcpu *cpu, unsigned int number, unsigned int type)
+{
+	struct pair pair = breakpoint(cpu, number);
+
+	return number == CONTEXT_AWARE && pair.control & CONTROL_E && (pair.control >> 20 & 15) == type && !((pair.value ^ cpu->sys[SYS_CONTEXTIDR_EL1]) & UINT32_MAX);
+}
+
+/* BAS is RES1 on A64. */
 static bool breakpoint_here(const struct arm64_vcpu *cpu)
 {
-	for (unsigned int i = 0; i < DBG_REGISTERS; i++) {
+	for (unsigned int i = 0; i < ARM64_BREAKPOINTS; i++) {
 		struct pair pair = breakpoint(cpu, i);
+		unsigned int type = pair.control >> 20 & 15;
 
-		/* BT 0 and 1: an address, without regard to what it is linked to. BAS is RES1 on A64. */
-		if (!(pair.control & CONTROL_E) || pair.control >> 21 & 7 || !level_matches(cpu, pair.control))
+		if (!(pair.control & CONTROL_E) || !level_matches(cpu, pair.control))
 			continue;
-		if (((pair.value ^ cpu->pc) & UINT64_C(0x1fffffffffffc)) == 0)
+		if (type == BT_CONTEXT ? context_matches(cpu, i, BT_CONTEXT) :
+		    type <= BT_ADDRESS_LINKED && ((pair.value ^ cpu->pc) & UINT64_C(0x1fffffffffffc)) == 0 &&
+			    (type == BT_ADDRESS || context_matches(cpu, pair.control >> 16 & 15, BT_CONTEXT_LINKED)))
 			return true;
 	}
 	return false;
@@ -134,10 +159,10 @@ bool a64_debug_before(struct arm64_vcpu *cpu)
 
 	own->stepping = software_step(cpu);
 	/* Active-pending: the step is over before it begins (D2.11.3). */
-	if (own->stepping && !debugger_steps(cpu) && !(cpu->pstate & PSTATE_SS)) {
-		/* ISV: an instruction was stepped. */
-		hit(cpu, EC_STEP_LOWER, FSC_DEBUG | (own->stepped ? ESR_ISV : 0), false, 0, false);
-		own->stepped = false;
+	if (own->stepping && !(cpu->pstate & PSTATE_SS)) {
+		/* ISV: an instruction was stepped; EX: which one. */
+		hit(cpu, EC_STEP_LOWER, FSC_DEBUG | (own->stepped ? ESR_ISV : 0) | (own->stepped_exclusive ? ISS_EX : 0), false, 0, false);
+		own->stepped = own->stepped_exclusive = false;
 		return false;
 	}
 	if ((own->watches_guest || own->watches_debugger) && breakpoint_here(cpu)) {
@@ -147,13 +172,28 @@ bool a64_debug_before(struct arm64_vcpu *cpu)
 	return true;
 }
 
+void a64_debug_enter(struct arm64_vcpu *cpu)
+{
+	if (!debugger_there(cpu) && !software_step(cpu))
+		cpu->pstate &= ~PSTATE_SS;
+}
+
+/* LDXR, LDXP and their acquiring forms. */
+static bool load_exclusive(uint32_t word)
+{
+	return (word & 0x3fc00000) == 0x08400000;
+}
+
 void a64_debug_after(struct arm64_vcpu *cpu)
 {
-	if (cpu->blocks->stepping)
+	struct a64_blocks *own = cpu->blocks;
+
+	if (own->stepping)
 		cpu->pstate &= ~PSTATE_SS;
-	cpu->blocks->stepped = cpu->blocks->stepping;
-	cpu->blocks->stepping = false;
-	if (debugger_steps(cpu))
+	own->stepped = own->stepping;
+	own->stepped_exclusive = own->stepping && load_exclusive(own->scratch[0].word);
+	own->stepping = false;
+	if (a64_debug_steps(cpu))
 		a64_debug_exit(cpu, syndrome(EC_STEP_LOWER, FSC_DEBUG), 0);
 }
 
@@ -163,13 +203,15 @@ bool a64_watchpoint_check(struct arm64_vcpu *cpu, uint64_t address, unsigned int
 
 	if (likely(!own->watches_guest && !own->watches_debugger))
 		return true;
-	for (unsigned int i = 0; i < DBG_REGISTERS; i++) {
+	for (unsigned int i = 0; i < ARM64_WATCHPOINTS; i++) {
 		struct pair pair = watchpoint(cpu, i);
 		unsigned int mask = pair.control >> 24 & 31, bas = pair.control >> 5 & 0xff;
 		uint64_t from = pair.value & UINT64_C(0x1fffffffffffc), length;
 		bool matches = false;
 
 		if (!(pair.control & CONTROL_E) || !level_matches(cpu, pair.control) || !(pair.control >> (write ? 4 : 3) & 1))
+			continue;
+		if (pair.control >> 20 & 1 && !context_matches(cpu, pair.control >> 16 & 15, BT_CONTEXT_LINKED))
 			continue;
 		if (mask >= 3) {
 			length = UINT64_C(1) << mask;
