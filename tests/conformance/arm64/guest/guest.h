@@ -96,6 +96,7 @@ void sec_translation(void);
 void sec_firmware(void);
 void sec_debug(void);
 void sec_interrupts(void);
+void sec_timers(void);
 void sec_traps(void);
 void sec_monitors(void);
 void sec_attributes(void);

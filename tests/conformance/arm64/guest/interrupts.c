@@ -234,12 +234,17 @@ static void cycles(void)
 	guest_close();
 }
 
-void sec_interrupts(void)
+void sec_timers(void)
 {
-	printf("# I. interrupts\n");
+	printf("# M. timers\n");
 	guest_open(F_PSCI, 1);
 	timers();
 	guest_close();
+}
+
+void sec_interrupts(void)
+{
+	printf("# I. interrupts\n");
 	guest_open(F_PSCI, 1);
 	lines();
 	guest_close();

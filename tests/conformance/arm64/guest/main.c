@@ -368,6 +368,8 @@ int main(int argc, char **argv)
 		sec_debug();
 	if (strchr(which, 'I'))
 		sec_interrupts();
+	if (strchr(which, 'M'))
+		sec_timers();
 	if (strchr(which, 'R'))
 		sec_traps();
 	if (strchr(which, 'C'))
