@@ -37,6 +37,8 @@ static struct request request_make(struct arm64_vcpu *cpu, const struct a64_insn
 	/* PSTATE.UAO makes LDTR and STTR ordinary (C5.2.24). */
 	if (flags & MEM_UNPRIVILEGED && cpu->el == 1 && !(cpu->pstate & PSTATE_UAO))
 		request.user_index = request.walk.user = true;
+	if (flags & MEM_CACHE)
+		request.walk.pan = false;
 	return request;
 }
 

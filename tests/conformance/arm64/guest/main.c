@@ -351,7 +351,7 @@ static void on_alarm(int signal)
 
 int main(int argc, char **argv)
 {
-	const char *which = argc > 1 ? argv[1] : "PATFDIRC";
+	const char *which = argc > 1 ? argv[1] : "PATFDIMRC";
 
 	if (!probe_open())
 		return 1;

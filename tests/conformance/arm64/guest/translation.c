@@ -67,7 +67,7 @@ static const struct {
 } accesses[] = {
 	{ "ldr", I(0xf9400041, "ldr x1, [x2]") }, { "str", I(0xf9000043, "str x3, [x2]") }, { "ldr_q", I(0x3dc00041, "ldr q1, [x2]") }, { "ldxr", I(0xc85f7c41, "ldxr x1, [x2]") },
 	{ "ldadd", I(0xf8230044, "ldadd x3, x4, [x2]") }, { "cas", I(0xc8a37c44, "cas x3, x4, [x2]") }, { "dc_zva", I(0xd50b7422, "dc zva, x2") }, { "prfm", I(0xf9800050, "prfm pstl1keep, [x2]") },
-	{ "ret", I(0xd65f0040, "ret x2") },
+	{ "ret", I(0xd65f0040, "ret x2") }, { "dc_cvac", I(0xd50b7a22, "dc cvac, x2") }, { "dc_ivac", I(0xd5087622, "dc ivac, x2") }, { "ic_ivau", I(0xd50b7522, "ic ivau, x2") },
 };
 #define ACCESSES (sizeof accesses / sizeof *accesses)
 
