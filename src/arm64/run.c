@@ -86,13 +86,6 @@ static void mmio_complete(struct arm64_vcpu *cpu)
 	}
 }
 
-/* KVM_SET_VCPU_EVENTS' ext_dabt_pending: a synchronous external abort in place of the instruction. */
-static void external_abort_take(struct arm64_vcpu *cpu)
-{
-	cpu->external_abort_pending = false;
-	a64_exception_raise(cpu, syndrome(cpu->el ? EC_DATA_SAME : EC_DATA_LOWER, 0x10), true, cpu->exception.far);
-}
-
 /* ---- Running. ---- */
 
 static bool guard_covers(void *context, uint64_t address)
@@ -119,6 +112,19 @@ static void step_show(struct arm64_vcpu *cpu)
 {
 	if (a64_debug_steps(cpu))
 		cpu->spsr[KVM_SPSR_EL1] |= PSTATE_SS;
+}
+
+/* KVM_SET_VCPU_EVENTS' ext_dabt_pending: a synchronous external abort in place of the instruction, MMIO if the program was asked for that. */
+static void external_abort_take(struct arm64_vcpu *cpu)
+{
+	cpu->external_abort_pending = false;
+	cpu->mmio.pending = false;
+	a64_exception_raise(cpu, syndrome(cpu->el ? EC_DATA_SAME : EC_DATA_LOWER, 0x10), true, cpu->left_far);
+	a64_exception_take(cpu);
+	step_show(cpu);
+	cpu->stop = ARM64_STOP_NONE;
+	if (a64_debug_steps(cpu) && a64_debug_choose(cpu))
+		a64_debug_after(cpu);
 }
 
 /* One instruction with everything that watches it; cpu->stop says what came of it. */
@@ -388,7 +394,7 @@ static enum next run_prepared(struct arm64_vcpu *cpu)
 
 	cpu->stop = ARM64_STOP_NONE;
 	a64_registers_changed(cpu);
-	if (cpu->mmio.pending)
+	if (cpu->mmio.pending && !cpu->external_abort_pending)
 		mmio_complete(cpu);
 	if (cpu->stop == ARM64_STOP_EXIT) { /* the step that began before the exit */
 		cpu->stop = ARM64_STOP_NONE;
@@ -397,8 +403,13 @@ static enum next run_prepared(struct arm64_vcpu *cpu)
 	cpu->step_active = false;
 	if (run->immediate_exit)
 		return NEXT_AT_ONCE;
+	cpu->monitor.open = false; /* the guest is entered as if by ERET */
 	if (cpu->external_abort_pending)
 		external_abort_take(cpu);
+	if (cpu->stop == ARM64_STOP_EXIT) { /* the step ends at the vector */
+		cpu->stop = ARM64_STOP_NONE;
+		return NEXT_EXIT;
+	}
 	a64_debug_enter(cpu);
 	a64_monitors_enter(cpu);
 	next = run_loop(cpu);

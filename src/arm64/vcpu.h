@@ -174,6 +174,7 @@ struct arm64_vcpu {
 		uint64_t esr;
 	} serror;
 	bool external_abort_pending; /* KVM_SET_VCPU_EVENTS' ext_dabt_pending */
+	uint64_t left_far;           /* virtual address of the access that the guest was last left for: what such an abort is of */
 	_Atomic uint32_t irq_lines;  /* bit 0 IRQ, bit 1 FIQ: KVM_IRQ_LINE */
 
 	/* The generic timer: 0 virtual, 1 physical. Counters are arm64_counter(). */

@@ -97,12 +97,16 @@ static __attribute__((noinline)) bool translate_done(struct arm64_vcpu *cpu, con
 
 HANDLER_IF(translate, translate_done(cpu, insn))
 
-static a64_fn *decode_tlbi(struct a64_decode *decode, unsigned int crm)
+static a64_fn *decode_tlbi(struct a64_decode *decode, unsigned int crm, unsigned int op2)
 {
+	static const uint8_t all = 0xaf, ranges = 0xaa; /* which op2 there are */
+
 	decode->ends = true;
 	switch (crm) {
-	case 1: case 2: case 3: case 5: return tlbi_shareable; /* outer shareable, by range, inner shareable, by range */
-	case 6: case 7: return tlbi;
+	case 1: case 3: return all >> op2 & 1 ? tlbi_shareable : NULL; /* outer, inner shareable */
+	case 2: case 5: return ranges >> op2 & 1 ? tlbi_shareable : NULL;
+	case 6: return ranges >> op2 & 1 ? tlbi : NULL;
+	case 7: return all >> op2 & 1 ? tlbi : NULL;
 	default: return NULL;
 	}
 }
@@ -116,7 +120,7 @@ a64_fn *decode_maintenance(struct a64_decode *decode, struct a64_insn *insn)
 		return NULL;
 	insn->n = reg_read(bits(insn->word, 4, 0));
 	if (bits(insn->word, 15, 12) == 8)
-		return op1 == 0 ? decode_tlbi(decode, crm) : NULL;
+		return op1 == 0 ? decode_tlbi(decode, crm, op2) : NULL;
 	if (bits(insn->word, 15, 12) != 7)
 		return NULL;
 	switch (op1 << 7 | crm << 3 | op2) {

@@ -17,6 +17,7 @@
 
 /* Where one page of an access leads. */
 struct place {
+	uint64_t address; /* virtual */
 	uint64_t ipa;
 	uint64_t host; /* 0: not memory (or not writable memory), so MMIO */
 	struct slot *slot;
@@ -145,6 +146,7 @@ static bool place_find(struct arm64_vcpu *cpu, struct request *request, uint64_t
 		hole_raise(cpu, cpu->sys[address >> 55 & 1 ? SYS_TTBR1_EL1 : SYS_TTBR0_EL1] & UINT64_C(0xfffffffff000));
 		return false;
 	}
+	place->address = address;
 	place->ipa = request->walk.ipa;
 	/* More than the VM's addresses have bits: KVM's external abort is of that address. */
 	if (place->ipa >> PAGE_SHIFT >= cpu->vcpu.vm->gfn_limit)
@@ -163,6 +165,7 @@ static bool no_syndrome(struct arm64_vcpu *cpu, const struct request *request, c
 {
 	struct kvm_run *run = cpu->vcpu.run;
 
+	cpu->left_far = place->address;
 	if (arm64_vm(cpu)->user_nisv) {
 		run->exit_reason = KVM_EXIT_ARM_NISV;
 		run->arm_nisv.esr_iss = data_iss(request) | ((place->slot ? FSC_PERMISSION : FSC_TRANSLATION) + 3);
@@ -183,6 +186,7 @@ static bool mmio(struct arm64_vcpu *cpu, const struct request *request, const st
 
 	if (!(request->flags & MEM_MMIO_OK))
 		return no_syndrome(cpu, request, place);
+	cpu->left_far = place->address;
 	cpu->mmio.pending = true;
 	cpu->mmio.write = write;
 	cpu->mmio.sign = request->flags & MEM_MMIO_SIGN;

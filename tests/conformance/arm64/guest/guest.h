@@ -71,6 +71,8 @@ struct guest {
 	int follow; /* the line follows the timers' */
 	int most;   /* exits that are looked at */
 	int step_only, run_only;
+	struct kvm_vcpu_events events; /* KVM_SET_VCPU_EVENTS of the next case, */
+	int aborts;                    /* of KVM_EXIT_MMIO and _ARM_NISV: the program has nothing there */
 	int undebugged; /* without KVM_SET_GUEST_DEBUG: the guest ends by a store to what is no memory */
 };
 extern struct guest g;

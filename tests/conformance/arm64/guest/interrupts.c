@@ -106,8 +106,6 @@ static void traps(void)
 
 static void lines(void)
 {
-	struct kvm_vcpu_events events = { 0 };
-
 	g.run_only = 1;
 	g.irq = 1;
 	one("irq.masked", NOP);
@@ -124,7 +122,29 @@ static void lines(void)
 	g.irq = 1;
 	with(PSTATE, UNMASKED);
 	one("irq.wfi_unmasked", I(0xd503207f, "wfi"));
-	(void)events;
+	/* SErrors, and aborts out of the blue. */
+	for (unsigned masked = 0; masked < 2; masked++)
+		for (unsigned el0 = 0; el0 < 2; el0++) {
+			const char *name = N("serror.a%u.el%u", masked, !el0);
+			u64 pstate = (el0 ? EL0T : EL1H) & ~(masked ? 0 : 0x100ull);
+
+			with(PSTATE, pstate);
+			g.events.exception.serror_pending = 1;
+			one(N("%s.plain", name), NOP);
+			with(PSTATE, pstate);
+			g.events.exception.serror_pending = g.events.exception.serror_has_esr = 1;
+			g.events.exception.serror_esr = 0x1234;
+			one(N("%s.esr", name), NOP);
+			with(PSTATE, pstate);
+			g.events.exception.ext_dabt_pending = 1;
+			one(N("%s.abort", name), NOP);
+			with(PSTATE, pstate & ~0x80ull);
+			g.events.exception.serror_pending = 1;
+			g.irq = 1;
+			one(N("%s.with_irq", name), NOP);
+		}
+	g.events.exception.serror_pending = 1;
+	SEVERAL("serror.unmask", I(0xd538c101, "mrs x1, isr_el1"), I(0xd50344ff, "msr daifclr, #4"), NOP);
 }
 
 /* The monitors as nobody has left them: what a reset makes of them is anything. */

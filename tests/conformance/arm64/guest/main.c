@@ -239,6 +239,16 @@ static void say_changes(void)
 
 static volatile int timeout;
 
+/* When it is asked for; 1. */
+static int external_abort(void)
+{
+	struct kvm_vcpu_events events = { .exception.ext_dabt_pending = 1 };
+
+	if (g.aborts && ioctl(g.vm.vcpu, KVM_SET_VCPU_EVENTS, &events))
+		say(" KVM_SET_VCPU_EVENTS=%s", errno_name(errno));
+	return 1;
+}
+
 /* One exit; 0: it was the last. */
 static int say_exit(int result, int step)
 {
@@ -269,10 +279,12 @@ static int say_exit(int result, int step)
 		say(" mmio=%c,0x%llx,%u,0x%llx", run->mmio.is_write ? 'w' : 'r', (unsigned long long)run->mmio.phys_addr, run->mmio.len, (unsigned long long)data);
 		if (!run->mmio.is_write)
 			memcpy(run->mmio.data, &g.answer, 8);
-		return 1;
+		return external_abort();
 	case KVM_EXIT_ARM_NISV:
 		/* The level is that of KVM's own tables. */
 		say(" nisv=0x%llx,0x%llx", (unsigned long long)run->arm_nisv.esr_iss & ~3ull, (unsigned long long)run->arm_nisv.fault_ipa);
+		if (g.aborts)
+			return external_abort();
 		say_place(get64(g.vm.vcpu, PC));
 		return 0;
 	case KVM_EXIT_SYSTEM_EVENT:
@@ -304,6 +316,7 @@ static void attempt(const struct insn *insns, unsigned length, int step)
 	if (!g.undebugged)
 		debug.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP | (step ? KVM_GUESTDBG_SINGLESTEP : 0);
 	must(ioctl(g.vm.vcpu, KVM_SET_GUEST_DEBUG, &debug), "KVM_SET_GUEST_DEBUG");
+	must(ioctl(g.vm.vcpu, KVM_SET_VCPU_EVENTS, &g.events), "KVM_SET_VCPU_EVENTS");
 	text[length_of_text = 0] = 0;
 	timeout = 0;
 	setitimer(ITIMER_REAL, &limit, NULL);
@@ -336,6 +349,7 @@ void several(const char *name, const struct insn *insns, unsigned length)
 	fflush(stdout);
 	count = base_count;
 	g.irq = 0;
+	memset(&g.events, 0, sizeof g.events);
 }
 
 void one(const char *name, struct insn insn)

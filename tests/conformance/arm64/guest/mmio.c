@@ -115,6 +115,27 @@ void sec_mmio(void)
 	with_memory(TABLES, DEVICE | 3);
 	with(X(2), DEVICE + 0x1000);
 	one("table.outside_at", I(0xd5087802, "at s1e1r, x2"));
+	/* Leaving the guest ends what a load exclusive began. */
+	with(X(2), DATA);
+	with(X(5), DEVICE);
+	SEVERAL("exclusive.exit_between", I(0xc85f7c41, "ldxr x1, [x2]"), I(0xf90000a3, "str x3, [x5]"), I(0xc8047c43, "stxr w4, x3, [x2]"));
+	with(X(2), DATA);
+	SEVERAL("exclusive.call_between", I(0xc85f7c41, "ldxr x1, [x2]"), I(0xd4000002, "hvc #0"), I(0xc8047c43, "stxr w4, x3, [x2]"));
+	with(X(2), DATA);
+	SEVERAL("exclusive.nothing_between", I(0xc85f7c41, "ldxr x1, [x2]"), NOP, I(0xc8047c43, "stxr w4, x3, [x2]"));
+	with(X(2), DATA);
+	SEVERAL("exclusive.store_between", I(0xc85f7c41, "ldxr x1, [x2]"), I(0xf9000443, "str x3, [x2, #8]"), I(0xc8047c43, "stxr w4, x3, [x2]"));
+	with(X(2), DATA);
+	SEVERAL("exclusive.clrex_between", I(0xc85f7c41, "ldxr x1, [x2]"), I(0xd5033f5f, "clrex"), I(0xc8047c43, "stxr w4, x3, [x2]"));
+	/* The program aborts what it was told. */
+	g.aborts = 1;
+	tables_flat();
+	base(X(2), DEVICE + 0x123);
+	one("abort.ldrb", I(0x39400041, "ldrb w1, [x2]"));
+	one("abort.strb", I(0x39000041, "strb w1, [x2]"));
+	with(PSTATE, EL0T);
+	with_memory(TABLES, 0x745 | 1ull << 54);
+	one("abort.ldrb_el0", I(0x39400041, "ldrb w1, [x2]"));
 	guest_close();
 	guest_open(F_PSCI | F_PTR, 1);
 	ioctl(g.vm.fd, KVM_ENABLE_CAP, &(struct kvm_enable_cap){ .cap = KVM_CAP_ARM_NISV_TO_USER });
@@ -127,5 +148,13 @@ void sec_mmio(void)
 	base(X(2), READONLY + 0x40);
 	base(X(3), 0x20);
 	all("nisv_readonly");
+	base_forget();
+	g.aborts = 1;
+	tables_flat();
+	with(X(2), DEVICE + 0x128);
+	one("abort.ldp", I(0xa9401041, "ldp x1, x4, [x2]"));
+	with(X(2), DEVICE + 0x128);
+	one("abort.stp_pre", I(0xa9811041, "stp x1, x4, [x2, #16]!"));
+	base_forget();
 	guest_close();
 }
