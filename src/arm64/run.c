@@ -51,7 +51,7 @@ static bool levels_changed(struct arm64_vcpu *cpu)
 }
 
 /* When the interpreter has to come back for a timer, or a counter that overflows. */
-static uint64_t deadline(const struct arm64_vcpu *cpu)
+static uint64_t deadline(struct arm64_vcpu *cpu)
 {
 	uint64_t at = arm64_timer_deadline(cpu), wait = a64_monitors_wait(cpu), now;
 

@@ -10,6 +10,7 @@
 #define PMCR_P 2
 #define PMCR_C 4
 #define PMCR_LC 0x40
+#define PMCR_LP 0x80
 #define PMCR_KEPT UINT64_C(0xf9) /* LP, LC, DP, X, D, E */
 #define CYCLE_COUNTER 31
 #define BIT(n) (UINT64_C(1) << (n))
@@ -19,6 +20,23 @@
 #define FILTER_NSU BIT(28)
 
 enum { SW_INCR = 0, CPU_CYCLES = 0x11, CHAIN = 0x1e };
+
+/* ID_AA64DFR0_EL1.PMUVer: events have 16 bits from Armv8.1 on, event counters 64 from Armv8.5 on. */
+static unsigned int version(const struct arm64_vcpu *cpu)
+{
+	return arm64_vm(cpu)->id[SYS_ID_AA64DFR0_EL1 - SYS_ID_PFR0_EL1] >> 8 & 15;
+}
+
+static bool counters_wide(const struct arm64_vcpu *cpu)
+{
+	return version(cpu) >= 6;
+}
+
+/* Where they overflow, if they are: PMCR_EL0.LP. */
+static bool overflows_late(const struct arm64_vcpu *cpu, unsigned int counter)
+{
+	return counter == CYCLE_COUNTER || (counters_wide(cpu) && cpu->sys[SYS_PMCR_EL0] & PMCR_LP);
+}
 
 static unsigned int counters_n(const struct arm64_vcpu *cpu)
 {
@@ -47,7 +65,7 @@ static bool counts(const struct arm64_vcpu *cpu, unsigned int counter, unsigned 
 	const struct arm64_vm *vm = arm64_vm(cpu);
 	uint64_t filter = control(cpu, counter);
 
-	if (counter == CYCLE_COUNTER ? event != CPU_CYCLES : (filter & 0x3ff) != event)
+	if (counter == CYCLE_COUNTER ? event != CPU_CYCLES : (filter & (version(cpu) >= 4 ? 0xffff : 0x3ff)) != event)
 		return false;
 	if (vm->pmu_filtered && vm->pmu_denied[event / 64] >> event % 64 & 1)
 		return false;
@@ -55,24 +73,23 @@ static bool counts(const struct arm64_vcpu *cpu, unsigned int counter, unsigned 
 	return cpu->el ? !(filter & FILTER_P) == !(filter & FILTER_NSK) : !(filter & FILTER_U) == !(filter & FILTER_NSU);
 }
 
-/* Event counters have 32 bits; an odd one may count the overflows of the one below. */
+static uint64_t *counter_value(struct arm64_vcpu *cpu, unsigned int counter)
+{
+	return &cpu->sys[counter == CYCLE_COUNTER ? SYS_PMCCNTR_EL0 : SYS_PMEVCNTR0_EL0 + counter];
+}
+
+/* An odd event counter may count the overflows, after 32 bits, of the one below. */
 static void add(struct arm64_vcpu *cpu, unsigned int counter, uint64_t more)
 {
-	uint64_t *value = &cpu->sys[SYS_PMEVCNTR0_EL0 + counter], sum;
+	uint64_t *value = counter_value(cpu, counter), low = (uint32_t)*value + more, sum = *value + more;
+	bool late = overflows_late(cpu, counter);
 
-	if (counter == CYCLE_COUNTER) {
-		if (cpu->sys[SYS_PMCCNTR_EL0] + more < more)
-			cpu->sys[SYS_PMOVSSET_EL0] |= BIT(CYCLE_COUNTER);
-		cpu->sys[SYS_PMCCNTR_EL0] += more;
-		return;
-	}
-	sum = (uint32_t)*value + more;
-	*value = (uint32_t)sum;
-	if (!(sum >> 32))
+	*value = counter == CYCLE_COUNTER || counters_wide(cpu) ? sum : (uint32_t)sum;
+	if (late ? sum >= more : !(low >> 32))
 		return;
 	cpu->sys[SYS_PMOVSSET_EL0] |= BIT(counter);
-	if (!(counter & 1) && enabled(cpu) >> (counter + 1) & 1 && counts(cpu, counter + 1, CHAIN))
-		add(cpu, counter + 1, sum >> 32);
+	if (!late && !(counter & 1) && enabled(cpu) >> (counter + 1) & 1 && counts(cpu, counter + 1, CHAIN))
+		add(cpu, counter + 1, low >> 32);
 }
 
 static void event_happens(struct arm64_vcpu *cpu, uint64_t which, unsigned int event, uint64_t times)
@@ -125,7 +142,7 @@ bool a64_monitors_line(struct arm64_vcpu *cpu)
 	return asked & cpu->sys[SYS_PMOVSSET_EL0];
 }
 
-uint64_t a64_monitors_wait(const struct arm64_vcpu *cpu)
+uint64_t a64_monitors_wait(struct arm64_vcpu *cpu)
 {
 	uint64_t wait = UINT64_MAX;
 
@@ -133,7 +150,7 @@ uint64_t a64_monitors_wait(const struct arm64_vcpu *cpu)
 		return wait;
 	for (uint64_t left = enabled(cpu) & cpu->sys[SYS_PMINTENSET_EL1] & ~cpu->sys[SYS_PMOVSSET_EL0]; left; left &= left - 1) {
 		unsigned int counter = (unsigned int)__builtin_ctzll(left);
-		uint64_t until = counter == CYCLE_COUNTER ? -cpu->sys[SYS_PMCCNTR_EL0] : BIT(32) - (uint32_t)cpu->sys[SYS_PMEVCNTR0_EL0 + counter];
+		uint64_t value = *counter_value(cpu, counter), until = overflows_late(cpu, counter) ? -value : BIT(32) - (uint32_t)value;
 
 		if (counts(cpu, counter, CPU_CYCLES) && until < wait)
 			wait = until;
@@ -224,7 +241,7 @@ void a64_monitors_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 		cpu->sys[reg] = value;
 		break;
 	default:
-		cpu->sys[reg] = (uint32_t)value;
+		cpu->sys[reg] = counters_wide(cpu) && reg <= SYS_PMEVCNTR30_EL0 ? value : (uint32_t)value;
 		break;
 	}
 	a64_monitors_enter(cpu); /* whether anything counts may have changed */

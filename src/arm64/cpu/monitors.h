@@ -24,6 +24,6 @@ void a64_monitors_leave(struct arm64_vcpu *cpu);
 void a64_monitors_level(struct arm64_vcpu *cpu);
 /* The interrupt's line; and in how many ns it might rise, UINT64_MAX: not by itself. */
 bool a64_monitors_line(struct arm64_vcpu *cpu);
-uint64_t a64_monitors_wait(const struct arm64_vcpu *cpu);
+uint64_t a64_monitors_wait(struct arm64_vcpu *cpu);
 
 #endif
