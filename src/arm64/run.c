@@ -123,7 +123,7 @@ static void external_abort_take(struct arm64_vcpu *cpu)
 	a64_exception_take(cpu);
 	step_show(cpu);
 	cpu->stop = ARM64_STOP_NONE;
-	if (a64_debug_steps(cpu) && a64_debug_choose(cpu))
+	if (a64_debug_steps(cpu))
 		a64_debug_after(cpu);
 }
 
