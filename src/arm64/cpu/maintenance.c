@@ -99,16 +99,20 @@ HANDLER_IF(translate, translate_done(cpu, insn))
 
 static a64_fn *decode_tlbi(struct a64_decode *decode, unsigned int crm, unsigned int op2)
 {
-	static const uint8_t all = 0xaf, ranges = 0xaa; /* which op2 there are */
-
 	decode->ends = true;
 	switch (crm) {
-	case 1: case 3: return all >> op2 & 1 ? tlbi_shareable : NULL; /* outer, inner shareable */
-	case 2: case 5: return ranges >> op2 & 1 ? tlbi_shareable : NULL;
-	case 6: return ranges >> op2 & 1 ? tlbi : NULL;
-	case 7: return all >> op2 & 1 ? tlbi : NULL;
-	default: return NULL;
+	case 1: case 3: case 7: /* outer shareable, inner shareable, this processor's: VMALLE1, VAE1, ASIDE1, VAAE1, VALE1, VAALE1 */
+		if (op2 == 4 || op2 == 6)
+			return NULL;
+		break;
+	case 2: case 5: case 6: /* the same by range: RVAE1, RVAAE1, RVALE1, RVAALE1 */
+		if (!(op2 & 1))
+			return NULL;
+		break;
+	default:
+		return NULL;
 	}
+	return crm < 6 ? tlbi_shareable : tlbi;
 }
 
 a64_fn *decode_maintenance(struct a64_decode *decode, struct a64_insn *insn)
