@@ -121,15 +121,13 @@ static uint64_t affinity_info(struct arm64_vcpu *cpu, uint64_t affinity, uint64_
 
 /* ---- The machine: all vCPUs stop, the program hears of it. ---- */
 
-static enum firmware_result system_event(struct arm64_vcpu *cpu, uint32_t type, uint64_t flags)
+static enum firmware_result system_event(struct arm64_vcpu *cpu, uint32_t type)
 {
 	struct kvm_run *run = cpu->vcpu.run;
 
 	memset(&run->system_event, 0, sizeof run->system_event);
 	run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
 	run->system_event.type = type;
-	run->system_event.ndata = 1;
-	run->system_event.data[0] = flags;
 	return FIRMWARE_EXIT;
 }
 
@@ -146,9 +144,15 @@ static enum firmware_result system_stop(struct arm64_vcpu *cpu, uint32_t type, u
 			kick_set(&other->vcpu.kick, REQUEST_EVENT);
 	}
 	pthread_mutex_unlock(&vm->lock);
+	system_event(cpu, type);
+	cpu->vcpu.run->system_event.ndata = 1;
+	cpu->vcpu.run->system_event.data[0] = flags;
 	/* Should the program let the vCPU go on, then the call has failed. */
-	firmware_return(cpu, PSCI_INTERNAL_FAILURE, 0, 0, 0);
-	return system_event(cpu, type, flags);
+	if (flags)
+		cpu->x[0] = PSCI_INTERNAL_FAILURE;
+	else
+		firmware_return(cpu, PSCI_INTERNAL_FAILURE, 0, 0, 0);
+	return FIRMWARE_EXIT;
 }
 
 /* ---- The calls. ---- */
@@ -183,10 +187,16 @@ static enum firmware_result reset2(struct arm64_vcpu *cpu, uint64_t type)
 	return system_stop(cpu, KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_RESET_FLAG_PSCI_RESET2);
 }
 
+static void arguments_narrow(struct arm64_vcpu *cpu, uint64_t mask)
+{
+	for (unsigned int i = 1; i < 4; i++)
+		cpu->x[i] &= mask;
+}
+
 /* 0.2 and later; what is newer than `version` is not supported. */
 static enum firmware_result psci_standard(struct arm64_vcpu *cpu, uint32_t function)
 {
-	/* 32-bit calls have 32-bit arguments. */
+	/* 32-bit calls have 32-bit arguments; those that may end without an answer leave them so. */
 	uint64_t mask = function & PSCI_64 ? UINT64_MAX : UINT32_MAX, a1 = cpu->x[1] & mask, a2 = cpu->x[2] & mask, a3 = cpu->x[3] & mask;
 
 	switch (function) {
@@ -214,12 +224,13 @@ static enum firmware_result psci_standard(struct arm64_vcpu *cpu, uint32_t funct
 	case PSCI_FEATURES:
 		return answer(cpu, features(cpu, (uint32_t)a1));
 	case PSCI_SYSTEM_SUSPEND: case PSCI_SYSTEM_SUSPEND | PSCI_64:
+		arguments_narrow(cpu, mask);
 		if (arm64_vm(cpu)->suspend_exit)
-			return system_event(cpu, KVM_SYSTEM_EVENT_SUSPEND, 0);
+			return system_event(cpu, KVM_SYSTEM_EVENT_SUSPEND);
 		break;
 	case PSCI_SYSTEM_RESET2: case PSCI_SYSTEM_RESET2 | PSCI_64:
 		if (version(cpu) >= PSCI_1_1)
-			return reset2(cpu, a1);
+			return arguments_narrow(cpu, mask), reset2(cpu, a1);
 		break;
 	}
 	return answer(cpu, PSCI_NOT_SUPPORTED);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "arm64/cpu/exec.h"
+#include "arm64/cpu/monitors.h"
 #include "arm64/firmware.h"
 #include "core/user.h"
 #include "core/why.h"
@@ -35,27 +36,30 @@ static bool timer_level(const struct arm64_vcpu *cpu, unsigned int timer)
 	return (cpu->timer[timer].ctl & (TIMER_ENABLE | TIMER_IMASK)) == TIMER_ENABLE && arm64_timer_fires(cpu, timer);
 }
 
-static uint64_t device_levels(const struct arm64_vcpu *cpu)
+static uint64_t device_levels(struct arm64_vcpu *cpu)
 {
-	return (timer_level(cpu, 0) ? KVM_ARM_DEV_EL1_VTIMER : 0) | (timer_level(cpu, 1) ? KVM_ARM_DEV_EL1_PTIMER : 0);
+	return (timer_level(cpu, 0) ? KVM_ARM_DEV_EL1_VTIMER : 0) | (timer_level(cpu, 1) ? KVM_ARM_DEV_EL1_PTIMER : 0) |
+	       (a64_monitors_line(cpu) ? KVM_ARM_DEV_PMU : 0);
 }
 
-/* Whether the program has another idea of the timers' lines than is true. */
-static bool levels_changed(const struct arm64_vcpu *cpu)
+/* Whether the program has another idea of the timers' and the PMU's lines than is true. */
+static bool levels_changed(struct arm64_vcpu *cpu)
 {
-	uint64_t told = cpu->vcpu.run->s.regs.device_irq_level & (KVM_ARM_DEV_EL1_VTIMER | KVM_ARM_DEV_EL1_PTIMER);
+	uint64_t told = cpu->vcpu.run->s.regs.device_irq_level & (KVM_ARM_DEV_EL1_VTIMER | KVM_ARM_DEV_EL1_PTIMER | KVM_ARM_DEV_PMU);
 
 	return told != device_levels(cpu);
 }
 
-/* When the interpreter has to come back for a timer. */
-static uint64_t deadline(const struct arm64_vcpu *cpu)
+/* When the interpreter has to come back for a timer, or a counter that overflows. */
+static uint64_t deadline(struct arm64_vcpu *cpu)
 {
-	uint64_t at = arm64_timer_deadline(cpu), now;
+	uint64_t at = arm64_timer_deadline(cpu), wait = a64_monitors_wait(cpu), now;
 
-	if (at == UINT64_MAX)
+	if (at == UINT64_MAX && wait == UINT64_MAX)
 		return at;
 	now = now_ns();
+	if (wait < UINT64_MAX - now && now + wait < at)
+		at = now + wait;
 	return at > now ? at : now + POLL_NS;
 }
 
@@ -82,13 +86,6 @@ static void mmio_complete(struct arm64_vcpu *cpu)
 	}
 }
 
-/* KVM_SET_VCPU_EVENTS' ext_dabt_pending: a synchronous external abort in place of the instruction. */
-static void external_abort_take(struct arm64_vcpu *cpu)
-{
-	cpu->external_abort_pending = false;
-	a64_exception_raise(cpu, syndrome(cpu->el ? EC_DATA_SAME : EC_DATA_LOWER, 0x10), true, cpu->exception.far);
-}
-
 /* ---- Running. ---- */
 
 static bool guard_covers(void *context, uint64_t address)
@@ -110,6 +107,26 @@ static void call(struct arm64_vcpu *cpu)
 	cpu->stop = smccc_call(cpu) == FIRMWARE_EXIT ? ARM64_STOP_EXIT : ARM64_STOP_EVENT;
 }
 
+/* KVM has the processor step: where the guest is told of a step that was not made, the saved state shows it. */
+static void step_show(struct arm64_vcpu *cpu)
+{
+	if (a64_debug_steps(cpu))
+		cpu->spsr[KVM_SPSR_EL1] |= PSTATE_SS;
+}
+
+/* KVM_SET_VCPU_EVENTS' ext_dabt_pending: a synchronous external abort in place of the instruction, MMIO if the program was asked for that. */
+static void external_abort_take(struct arm64_vcpu *cpu)
+{
+	cpu->external_abort_pending = false;
+	cpu->mmio.pending = false;
+	a64_exception_raise(cpu, syndrome(cpu->el ? EC_DATA_SAME : EC_DATA_LOWER, 0x10), true, cpu->left_far);
+	a64_exception_take(cpu);
+	step_show(cpu);
+	cpu->stop = ARM64_STOP_NONE;
+	if (a64_debug_steps(cpu))
+		a64_debug_after(cpu);
+}
+
 /* One instruction with everything that watches it; cpu->stop says what came of it. */
 static void step_watched(struct arm64_vcpu *cpu)
 {
@@ -122,9 +139,13 @@ static void step_watched(struct arm64_vcpu *cpu)
 	if (cpu->stop == ARM64_STOP_EXIT || cpu->stop == ARM64_STOP_ERROR)
 		return; /* MMIO, say: the instruction is not over */
 	if (cpu->stop == ARM64_STOP_EXCEPTION) {
-		if (cpu->exception.syndrome >> ESR_EC_SHIFT == EC_SVC)
-			cpu->pstate &= ~PSTATE_SS; /* it returns behind itself: it has been stepped over */
+		bool over = cpu->exception.syndrome >> ESR_EC_SHIFT == EC_SVC; /* it returns behind itself: it has been stepped over */
+
+		if (over)
+			cpu->pstate &= ~PSTATE_SS;
 		a64_exception_take(cpu);
+		if (!over)
+			step_show(cpu);
 	}
 	cpu->step_active = false;
 	cpu->stop = ARM64_STOP_NONE;
@@ -176,7 +197,11 @@ static enum next guest_go(struct arm64_vcpu *cpu)
 		if (look) {
 			if (levels_changed(cpu))
 				return NEXT_INTERRUPTED;
-			a64_interrupt_take(cpu);
+			if (a64_interrupt_take(cpu) && a64_debug_steps(cpu)) { /* the step ends at the vector */
+				step_show(cpu);
+				a64_debug_after(cpu);
+				continue;
+			}
 			until = deadline(cpu);
 		}
 		if (a64_debug_choose(cpu))
@@ -221,7 +246,7 @@ static enum next requests_handle(struct arm64_vcpu *cpu)
 	return NEXT_GO_ON;
 }
 
-static bool wakes(const struct arm64_vcpu *cpu)
+static bool wakes(struct arm64_vcpu *cpu)
 {
 	return a64_interrupt_pending(cpu) || device_levels(cpu);
 }
@@ -237,8 +262,10 @@ static void wait_for(struct arm64_vcpu *cpu, uint64_t deadline_ns)
 void arm64_wait(struct arm64_vcpu *cpu)
 {
 	stats_count(&cpu->stats_values[ARM64_STAT_WFI_EXITS]);
+	a64_monitors_leave(cpu);
 	while (!wakes(cpu) && !atomic_load(&cpu->vcpu.kick.request))
 		wait_for(cpu, arm64_timer_deadline(cpu));
+	a64_monitors_enter(cpu);
 }
 
 /* PSCI's CPU_ON of this vCPU by another one. */
@@ -367,8 +394,7 @@ static enum next run_prepared(struct arm64_vcpu *cpu)
 
 	cpu->stop = ARM64_STOP_NONE;
 	a64_registers_changed(cpu);
-	a64_cycles_start(cpu);
-	if (cpu->mmio.pending)
+	if (cpu->mmio.pending && !cpu->external_abort_pending)
 		mmio_complete(cpu);
 	if (cpu->stop == ARM64_STOP_EXIT) { /* the step that began before the exit */
 		cpu->stop = ARM64_STOP_NONE;
@@ -377,9 +403,17 @@ static enum next run_prepared(struct arm64_vcpu *cpu)
 	cpu->step_active = false;
 	if (run->immediate_exit)
 		return NEXT_AT_ONCE;
+	cpu->monitor.open = false; /* the guest is entered as if by ERET */
 	if (cpu->external_abort_pending)
 		external_abort_take(cpu);
+	if (cpu->stop == ARM64_STOP_EXIT) { /* the step ends at the vector */
+		cpu->stop = ARM64_STOP_NONE;
+		return NEXT_EXIT;
+	}
+	a64_debug_enter(cpu);
+	a64_monitors_enter(cpu);
 	next = run_loop(cpu);
+	a64_monitors_leave(cpu);
 	if (next == NEXT_INTERRUPTED)
 		run->exit_reason = KVM_EXIT_INTR;
 	return next;

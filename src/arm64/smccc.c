@@ -12,6 +12,8 @@ enum {
 	SMCCC_VERSION = 0x80000000,
 	SMCCC_ARCH_FEATURES = 0x80000001,
 	SMCCC_WORKAROUND_1 = 0x80008000,
+	SMCCC_WORKAROUND_2 = 0x80007fff,
+	SMCCC_WORKAROUND_3 = 0x80003fff,
 	TRNG_VERSION = 0x84000050,
 	TRNG_FEATURES = 0x84000051,
 	TRNG_GET_UUID = 0x84000052,
@@ -75,14 +77,14 @@ static enum firmware_result forward(struct arm64_vcpu *cpu, uint32_t function, b
 	return FIRMWARE_EXIT;
 }
 
-/* ---- Random numbers: up to 96 (192) bits, the least significant ones in X3. ---- */
+/* ---- Random numbers: up to 96 (192) bits, the least significant ones in X3; KVM gives none too. ---- */
 
 static void random_call(struct arm64_vcpu *cpu, bool wide)
 {
 	unsigned int word = wide ? 64 : 32;
 	uint64_t bits = cpu->x[1] & (wide ? UINT64_MAX : UINT32_MAX), words[3] = { 0, 0, 0 };
 
-	if (bits == 0 || bits > 3 * word) {
+	if (bits > 3 * word) {
 		firmware_return(cpu, (uint64_t)-2, 0, 0, 0); /* INVALID_PARAMETERS */
 		return;
 	}
@@ -158,6 +160,11 @@ enum firmware_result smccc_call(struct arm64_vcpu *cpu)
 
 	if (smc && cpu->exception.syndrome & 0xffff) {
 		cpu->x[0] = SMCCC_NOT_SUPPORTED;
+		return FIRMWARE_DONE;
+	}
+	/* KVM does these before anything is asked. */
+	if (!smc && (function == SMCCC_WORKAROUND_1 || function == SMCCC_WORKAROUND_2 || function == SMCCC_WORKAROUND_3)) {
+		cpu->x[0] = 0;
 		return FIRMWARE_DONE;
 	}
 	switch (action(arm64_vm(cpu), function)) {

@@ -176,6 +176,7 @@ struct arm64_vcpu {
 		uint64_t esr; /* an ISS */
 	} serror;
 	bool external_abort_pending; /* KVM_SET_VCPU_EVENTS' ext_dabt_pending */
+	uint64_t left_far;           /* virtual address of the access that the guest was last left for: what such an abort is of */
 	_Atomic uint32_t irq_lines;  /* bit 0 IRQ, bit 1 FIQ: KVM_IRQ_LINE */
 
 	/* The generic timer: 0 virtual, 1 physical. Counters are arm64_counter(). */
@@ -245,6 +246,9 @@ struct arm64_vm {
 	uint64_t psci_version; /* 0: not set, the newest */
 	uint64_t bitmap[3];    /* KVM_REG_ARM_STD_BMAP ... */
 	uint64_t pmcr_n;
+#define ARM64_PMU_EVENTS 0x10000
+	bool pmu_filtered;     /* KVM_ARM_VCPU_PMU_V3_FILTER was set: events that are not counted, one bit each */
+	uint64_t pmu_denied[ARM64_PMU_EVENTS / 64];
 	bool counter_offset_set; /* KVM_ARM_SET_COUNTER_OFFSET */
 	_Atomic uint64_t counter_offset[2]; /* virtual, physical: subtracted from the host's counter */
 	uint64_t host_vls;     /* one bit a multiple of 128 bits: the vector lengths of the "host" */

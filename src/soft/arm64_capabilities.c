@@ -1,6 +1,6 @@
 /*
  * KVM_CHECK_EXTENSION for arm64 guests: one row a capability, with Linux 6.12's value where the software KVM does what it promises. What is not
- * in the table answers 0: AArch32, memory tagging, nesting, interrupt controllers, irqfd, ioeventfd, PMU event filters.
+ * in the table answers 0: AArch32, memory tagging, nesting, interrupt controllers, irqfd, ioeventfd.
  */
 #include <unistd.h>
 

@@ -34,7 +34,7 @@ _start:
 	br x1
 scenarios:
 	.word translation - scenarios, levels - scenarios, timer - scenarios, power - scenarios, steps - scenarios, counting - scenarios
-	.word sums - scenarios, pairs_mmio - scenarios, loads_mmio - scenarios, psci - scenarios
+	.word sums - scenarios, pairs_mmio - scenarios, loads_mmio - scenarios, psci - scenarios, broadcast - scenarios
 
 done:	str x0, [x28, #8]
 	b .
@@ -471,11 +471,12 @@ power:	ldr x0, =0xc4000003
 	ldr x2, [x1, #32]
 	EXPECT x2, 200000, 6
 	/* The second one goes. */
-2:	ldr x0, =0xc4000004
+power_off:
+	ldr x0, =0xc4000004
 	mov x1, #1
 	mov x2, #0
 	hvc #0
-	cbz x0, 2b
+	cbz x0, power_off
 	EXPECT x0, 1, 7
 	ldr x0, =0x84000008
 	hvc #0
@@ -487,6 +488,96 @@ second:	ldr x28, =FAIL
 	ldr x0, =0x84000002
 	hvc #0
 	b bad
+	/*
+	 * One vCPU maps a page elsewhere, and each TLBI that is shareable makes the other see it, once DSB is over. MAIL: the round that is asked for, the round
+	 * that was answered, what was read.
+	 */
+	.equ MAIL, 0x40300000
+	.equ MOVED, 0x8000c000
+	.macro ROUND number, operand, tlbi:vararg
+	add x19, x19, #1
+	and x2, x19, #1
+	ldr x3, =DATA + 0x10000
+	add x3, x3, x2, lsl #12
+	str x19, [x3]
+	ldr x4, =TABLES + 0x2000 + 8 * 12
+	str xzr, [x4]
+	dsb ish
+	ldr x5, =\operand
+	\tlbi
+	dsb ish
+	isb
+	ldr x6, =NORMAL | 3 | 1 << 11	/* not global */
+	orr x3, x3, x6
+	str x3, [x4]
+	dsb ish
+	stlr x19, [x15]
+1:	ldar x7, [x16]
+	cmp x7, x19
+	b.ne 1b
+	ldr x12, [x17]
+	mov x10, x19
+	mov x11, #\number
+	bl check
+	.endm
+	.macro ADDRESSES
+	ldr x15, =MAIL
+	add x16, x15, #64
+	add x17, x15, #128
+	.endm
+	.ltorg
+broadcast:
+	bl tables
+	ADDRESSES
+	mov x19, #0
+	ldr x0, =0xc4000003
+	mov x1, #1
+	adr x2, broadcast_second
+	hvc #0
+	EXPECT x0, 0, 1
+1:	ldar x7, [x16]
+	cbz x7, 1b
+	mov x18, #50
+2:	ROUND 2, 0, tlbi vmalle1is
+	ROUND 3, MOVED >> 12, tlbi vae1is, x5
+	ROUND 4, 0, tlbi aside1is, x5
+	ROUND 5, MOVED >> 12, tlbi vaae1is, x5
+	ROUND 6, MOVED >> 12, tlbi vale1is, x5
+	ROUND 7, MOVED >> 12, tlbi vaale1is, x5
+	ROUND 8, MOVED >> 12 | 1 << 46, sys #0, c8, c2, #1, x5	/* RVAE1IS */
+	ROUND 9, MOVED >> 12 | 1 << 46, sys #0, c8, c5, #7, x5	/* RVAALE1OS */
+	ROUND 10, 0, sys #0, c8, c1, #0			/* VMALLE1OS */
+	ROUND 11, MOVED >> 12, sys #0, c8, c1, #1, x5	/* VAE1OS */
+	subs x18, x18, #1
+	b.ne 2b
+	mov x19, #-1
+	stlr x19, [x15]
+	b power_off
+	.ltorg
+broadcast_second:
+	ldr x28, =FAIL
+	adr x1, vectors
+	msr vbar_el1, x1
+	bl tables
+	ADDRESSES
+	mov x8, #0
+	mov x7, #-1
+	stlr x7, [x16]
+1:	ldar x7, [x15]
+	cmp x7, x8
+	b.eq 1b
+	mov x8, x7
+	cmn x8, #1
+	b.eq 2f
+	ldr x9, =MOVED
+	ldr x9, [x9]
+	str x9, [x17]
+	stlr x8, [x16]
+	b 1b
+2:	ldr x0, =0x84000002
+	hvc #0
+	b bad
+	.ltorg
 add_up:	ldr x3, =100000
 	add x4, x1, #8
 	add x5, x1, #16

@@ -28,21 +28,29 @@ static struct machine {
 	uint8_t *data;
 } machine;
 
+#define TABLES_BASE UINT64_C(0x30000000)
+
 static bool guard_covers(void *context, uint64_t address)
 {
 	(void)context, (void)address;
 	return true;
 }
 
-/* At EL0, without translation; each landing pad is an SVC with its number. */
+/* At EL0, addresses as they are, in ordinary memory (of 39 bits, in blocks of 1 GiB); each landing pad is an SVC with its number. */
 static void machine_make(void)
 {
 	struct arm64_vm *vm = machine_create(1 << KVM_ARM_VCPU_PSCI_0_2);
+	uint64_t *tables = machine_memory(vm, 2, TABLES_BASE, PAGE_SIZE);
 
+	for (uint64_t i = 0; i < 512; i++)
+		tables[i] = i << 30 | 0x741; /* access flag, inner shareable, EL0 may write */
 	machine.code = machine_memory(vm, 0, CODE_BASE, CODE_SIZE);
 	machine.data = machine_memory(vm, 1, DATA_BASE, DATA_SIZE);
 	machine.cpu = machine_vcpu(vm);
-	machine.cpu->sys[SYS_SCTLR_EL1] |= SCTLR_UCI | SCTLR_UCT | SCTLR_DZE | SCTLR_NTWE | SCTLR_NTWI;
+	machine.cpu->sys[SYS_TTBR0_EL1] = TABLES_BASE;
+	machine.cpu->sys[SYS_TCR_EL1] = 25 | UINT64_C(1) << 23 | UINT64_C(2) << 32;
+	machine.cpu->sys[SYS_MAIR_EL1] = 0xff;
+	machine.cpu->sys[SYS_SCTLR_EL1] |= SCTLR_M | SCTLR_UCI | SCTLR_UCT | SCTLR_DZE | SCTLR_NTWE | SCTLR_NTWI;
 	machine.cpu->sys[SYS_CPACR_EL1] = 3 << 20;
 }
 

@@ -17,7 +17,7 @@
 #define FAIL UINT64_C(0x09000000)
 #define DONE (FAIL + 8)
 
-enum { TRANSLATION, LEVELS, TIMER, POWER, STEPS, COUNTING, SUMS, PAIRS_MMIO, LOADS_MMIO, PSCI };
+enum { TRANSLATION, LEVELS, TIMER, POWER, STEPS, COUNTING, SUMS, PAIRS_MMIO, LOADS_MMIO, PSCI, BROADCAST };
 
 static unsigned int failures;
 static uint8_t *guest;
@@ -101,17 +101,18 @@ static void *second_thread(void *argument)
 	return NULL;
 }
 
-static void power(void)
+/* The first turns the second on; both count, or look at each other's tables; the first turns the machine off. */
+static void two(unsigned int scenario, const char *name)
 {
-	struct place place = place_make(POWER);
+	struct place place = place_make(scenario);
 	struct arm64_vcpu *other = machine_vcpu(place.vm);
 	pthread_t thread;
 	long result;
 
 	other->mp_state = KVM_MP_STATE_STOPPED;
 	pthread_create(&thread, NULL, second_thread, other);
-	result = go(place.cpu, "power");
-	CHECK(result == KVM_EXIT_SYSTEM_EVENT && place.cpu->vcpu.run->system_event.type == KVM_SYSTEM_EVENT_SHUTDOWN, "ended with %ld", result);
+	result = go(place.cpu, name);
+	CHECK(result == KVM_EXIT_SYSTEM_EVENT && place.cpu->vcpu.run->system_event.type == KVM_SYSTEM_EVENT_SHUTDOWN, "%s: ended with %ld", name, result);
 	/* It sleeps, as a stopped vCPU does: until a signal. */
 	kick_set(&other->vcpu.kick, REQUEST_SIGNAL);
 	pthread_join(thread, NULL);
@@ -267,7 +268,8 @@ int main(int argc, char **argv)
 	debugger();
 	not_memory();
 	interrupted();
-	power();
+	two(POWER, "power");
+	two(BROADCAST, "broadcast");
 	printf(failures ? "%u failures\n" : "all good\n", failures);
 	return failures != 0;
 }

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -450,6 +451,56 @@ static int set_many(int vcpu, uint64_t n, const uint64_t *ids, const uint64_t *v
 	return call(vcpu, KVM_SET_MANY_REGS, &many);
 }
 
+static int pmu_attribute(int vcpu, uint64_t attr, const void *at)
+{
+	return call(vcpu, KVM_SET_DEVICE_ATTR, &(struct kvm_device_attr){ .group = KVM_ARM_VCPU_PMU_V3_CTRL, .attr = attr, .addr = (uintptr_t)at });
+}
+
+/* The type of one of the host's event sources; -1: it tells of none. */
+static int event_source(void)
+{
+	FILE *file = fopen("/sys/bus/event_source/devices/software/type", "re");
+	int type = -1;
+
+	if (file) {
+		if (fscanf(file, "%d", &type) != 1)
+			type = -1;
+		fclose(file);
+	}
+	return type;
+}
+
+/* Which of the host's PMUs counts, and what is not counted: until a vCPU has run, and KVM_ARM_VCPU_PMU_V3_INIT of this one. */
+static void test_pmu_attributes(void **state)
+{
+	struct kvm_pmu_event_filter denied = { .base_event = 0x11, .nevents = 1, .action = KVM_PMU_EVENT_DENY };
+	int none = 0x7ffffff0, some = event_source();
+	struct vm v = vm_ready(PSCI | PMU), w = vm_ready(PSCI);
+	struct kvm_run *run;
+
+	(void)state;
+	assert_int_equal(pmu_attribute(v.vcpu, KVM_ARM_VCPU_PMU_V3_SET_PMU, &none), ENXIO);
+	assert_int_equal(pmu_attribute(v.vcpu, KVM_ARM_VCPU_PMU_V3_SET_PMU, v.hole - 3), EFAULT);
+	assert_int_equal(pmu_attribute(v.vcpu, KVM_ARM_VCPU_PMU_V3_FILTER, &denied), 0);
+	assert_int_equal(pmu_attribute(v.vcpu, KVM_ARM_VCPU_PMU_V3_FILTER, v.hole - 7), EFAULT);
+	if (some >= 0)
+		assert_int_equal(pmu_attribute(v.vcpu, KVM_ARM_VCPU_PMU_V3_SET_PMU, &some), 0);
+	assert_int_equal(pmu_attribute(w.vcpu, KVM_ARM_VCPU_PMU_V3_FILTER, v.hole), ENODEV); /* before anything is read */
+	assert_int_equal(pmu_attribute(v.vcpu, KVM_ARM_VCPU_PMU_V3_INIT, NULL), 0);
+	assert_int_equal(pmu_attribute(v.vcpu, KVM_ARM_VCPU_PMU_V3_FILTER, v.hole), EBUSY);
+	run = mmap(NULL, (size_t)anykvm_ioctl(v.kvm, KVM_GET_VCPU_MMAP_SIZE, NULL), PROT_READ | PROT_WRITE, MAP_SHARED, v.vcpu, 0);
+	run->immediate_exit = 1;
+	assert_int_equal(call(v.vcpu, KVM_RUN, NULL), EINTR);
+	vm_close(&w);
+	w.vcpu = anykvm_ioctl(v.vm, KVM_CREATE_VCPU, (void *)1);
+	assert_int_equal(init(w.vcpu, PSCI | PMU), 0);
+	if (some >= 0)
+		assert_int_equal(pmu_attribute(w.vcpu, KVM_ARM_VCPU_PMU_V3_SET_PMU, &some), EBUSY);
+	assert_int_equal(pmu_attribute(w.vcpu, KVM_ARM_VCPU_PMU_V3_FILTER, &denied), EBUSY);
+	anykvm_close(w.vcpu);
+	vm_close(&v);
+}
+
 static void test_many_set(void **state)
 {
 	struct vm v = vm_ready(PSCI | PMU);
@@ -703,6 +754,7 @@ int main(void)
 		cmocka_unit_test(test_id_aarch32),
 		cmocka_unit_test(test_after_the_first_run),
 		cmocka_unit_test(test_pmu_before_run),
+		cmocka_unit_test(test_pmu_attributes),
 		cmocka_unit_test(test_many_set),
 		cmocka_unit_test(test_many_pairs),
 		cmocka_unit_test(test_many_travel),

@@ -40,7 +40,7 @@ static void atomic_memory(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 
 	if (address & insn->a && !a64_sp_check(cpu, insn, address))
 		return;
-	host = a64_atomic(cpu, insn, address, insn->size, ARM64_WRITE);
+	host = a64_atomic(cpu, insn, address, insn->size, true);
 	if (!host)
 		return;
 	switch (insn->size) {

@@ -3,6 +3,7 @@
  * executes instructions one by one; otherwise none of this costs anything.
  */
 #include "arm64/cpu/exec.h"
+#include "arm64/ioctl.h"
 #include "arm64/cpu/private.h"
 #include "arm64/cpu/walk.h"
 
@@ -12,16 +13,23 @@
 #define OSLSR_OSLK (UINT64_C(1) << 1)
 #define CONTROL_E 1
 #define CONTROL_WT (UINT64_C(1) << 20) /* of a watchpoint: it is linked */
+#define ISS_EX (UINT64_C(1) << 6)
 enum { BT_ADDRESS, BT_ADDRESS_LINKED, BT_CONTEXT, BT_CONTEXT_LINKED }; /* DBGBCR<n>_EL1.BT */
+
+/* While the program debugs in whatever way, debug exceptions are its: even those of the guest's own registers (MDCR_EL2.TDE), but not software step. */
+static bool debugger_there(const struct arm64_vcpu *cpu)
+{
+	return cpu->guest_debug.control & KVM_GUESTDBG_ENABLE;
+}
 
 static bool debugger_has_registers(const struct arm64_vcpu *cpu)
 {
-	return cpu->guest_debug.control & KVM_GUESTDBG_ENABLE && cpu->guest_debug.control & KVM_GUESTDBG_USE_HW;
+	return debugger_there(cpu) && cpu->guest_debug.control & KVM_GUESTDBG_USE_HW;
 }
 
-static bool debugger_steps(const struct arm64_vcpu *cpu)
+bool a64_debug_steps(const struct arm64_vcpu *cpu)
 {
-	return cpu->guest_debug.control & KVM_GUESTDBG_ENABLE && cpu->guest_debug.control & KVM_GUESTDBG_SINGLESTEP;
+	return debugger_there(cpu) && cpu->guest_debug.control & KVM_GUESTDBG_SINGLESTEP;
 }
 
 /* The registers in force, number by number: the debugger's take the place of the guest's. */
@@ -62,13 +70,15 @@ bool a64_debug_enabled(const struct arm64_vcpu *cpu, unsigned int el, bool maske
 
 static bool software_step(const struct arm64_vcpu *cpu)
 {
-	return cpu->sys[SYS_MDSCR_EL1] & MDSCR_SS && a64_debug_enabled(cpu, cpu->el, cpu->pstate & PSTATE_D);
+	return cpu->sys[SYS_MDSCR_EL1] & MDSCR_SS && !debugger_there(cpu) && a64_debug_enabled(cpu, cpu->el, cpu->pstate & PSTATE_D);
 }
 
 static bool registers_enabled(const struct arm64_vcpu *cpu)
 {
 	if (debugger_has_registers(cpu))
 		return true;
+	if (debugger_there(cpu))
+		return cpu->sys[SYS_MDSCR_EL1] & MDSCR_MDE && !(cpu->sys[SYS_OSLSR_EL1] & OSLSR_OSLK);
 	return cpu->sys[SYS_MDSCR_EL1] & MDSCR_MDE && a64_debug_enabled(cpu, cpu->el, cpu->pstate & PSTATE_D);
 }
 
@@ -83,10 +93,10 @@ bool a64_debug_choose(struct arm64_vcpu *cpu)
 			any = any || breakpoint(cpu, i).control & CONTROL_E;
 		for (unsigned int i = 0; i < ARM64_WATCHPOINTS; i++)
 			any = any || watchpoint(cpu, i).control & CONTROL_E;
-		own->watches_debugger = any && debugger_has_registers(cpu);
-		own->watches_guest = any && !debugger_has_registers(cpu);
+		own->watches_debugger = any && debugger_there(cpu);
+		own->watches_guest = any && !debugger_there(cpu);
 	}
-	return any || debugger_steps(cpu) || software_step(cpu);
+	return any || a64_debug_steps(cpu) || software_step(cpu);
 }
 
 /* PMC, PAC: which exception levels. */
@@ -164,10 +174,10 @@ bool a64_debug_before(struct arm64_vcpu *cpu)
 
 	own->stepping = software_step(cpu);
 	/* Active-pending: the step is over before it begins (D2.11.3). */
-	if (own->stepping && !debugger_steps(cpu) && !(cpu->pstate & PSTATE_SS)) {
-		/* ISV: an instruction was stepped. */
-		hit(cpu, EC_STEP_LOWER, FSC_DEBUG | (own->stepped ? ESR_ISV : 0), false, 0, false);
-		own->stepped = false;
+	if (own->stepping && !(cpu->pstate & PSTATE_SS)) {
+		/* ISV: an instruction was stepped; EX: which one. */
+		hit(cpu, EC_STEP_LOWER, FSC_DEBUG | (own->stepped ? ESR_ISV : 0) | (own->stepped_exclusive ? ISS_EX : 0), false, 0, false);
+		own->stepped = own->stepped_exclusive = false;
 		return false;
 	}
 	if ((own->watches_guest || own->watches_debugger) && breakpoint_here(cpu)) {
@@ -177,13 +187,28 @@ bool a64_debug_before(struct arm64_vcpu *cpu)
 	return true;
 }
 
+void a64_debug_enter(struct arm64_vcpu *cpu)
+{
+	if (!debugger_there(cpu) && !software_step(cpu))
+		cpu->pstate &= ~PSTATE_SS;
+}
+
+/* LDXR, LDXP and their acquiring forms. */
+static bool load_exclusive(uint32_t word)
+{
+	return (word & 0x3fc00000) == 0x08400000;
+}
+
 void a64_debug_after(struct arm64_vcpu *cpu)
 {
-	if (cpu->blocks->stepping)
+	struct a64_blocks *own = cpu->blocks;
+
+	if (own->stepping)
 		cpu->pstate &= ~PSTATE_SS;
-	cpu->blocks->stepped = cpu->blocks->stepping;
-	cpu->blocks->stepping = false;
-	if (debugger_steps(cpu))
+	own->stepped = own->stepping;
+	own->stepped_exclusive = own->stepping && load_exclusive(own->scratch[0].word);
+	own->stepping = false;
+	if (a64_debug_steps(cpu))
 		a64_debug_exit(cpu, syndrome(EC_STEP_LOWER, FSC_DEBUG), 0);
 }
 

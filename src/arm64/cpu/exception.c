@@ -4,6 +4,7 @@
  */
 #include "arm64/cpu/block.h"
 #include "arm64/cpu/exec.h"
+#include "arm64/cpu/monitors.h"
 
 #define MDSCR_SS (UINT64_C(1) << 0)
 #define SCTLR_DSSBS (UINT64_C(1) << 44)
@@ -43,7 +44,7 @@ void a64_state_changed(struct arm64_vcpu *cpu)
 
 	cpu->el = (cpu->pstate & PSTATE_EL) != 0;
 	cpu->mode = (cpu->el ? A64_MODE_EL1 : 0) | (sp_register(cpu->pstate) == X_SP_EL1 ? A64_MODE_SP_EL1 : 0) | (trapped(cpu, 20) ? A64_MODE_FP_TRAP : 0) |
-		    (sctlr & SCTLR_A ? A64_MODE_ALIGN : 0) | (sctlr & (cpu->el ? SCTLR_SA : SCTLR_SA0) ? A64_MODE_SP_ALIGN : 0) |
+		    (sctlr & SCTLR_A || !(sctlr & SCTLR_M) ? A64_MODE_ALIGN : 0) | (sctlr & (cpu->el ? SCTLR_SA : SCTLR_SA0) ? A64_MODE_SP_ALIGN : 0) |
 		    (arm64_has(cpu, KVM_ARM_VCPU_PTRAUTH_ADDRESS) ? A64_MODE_PAC : 0);
 	cpu->vl = 16;
 	if (arm64_has(cpu, KVM_ARM_VCPU_SVE)) {
@@ -68,6 +69,7 @@ static void enter(struct arm64_vcpu *cpu, unsigned int vector)
 {
 	uint64_t pstate = pstate_get(cpu), sctlr = cpu->sys[SYS_SCTLR_EL1], kept = PSTATE_NZCV | PSTATE_PAN | PSTATE_DIT;
 
+	a64_monitors_level(cpu);
 	if (!cpu->el)
 		vector += 0x400;
 	else if (pstate & PSTATE_SP)
@@ -138,6 +140,7 @@ void a64_exception_return(struct arm64_vcpu *cpu, uint64_t pc, uint64_t spsr)
 	/* D2.11.4: a step begins with the return to what is stepped. */
 	if (!(cpu->sys[SYS_MDSCR_EL1] & MDSCR_SS) || was_enabled || !a64_debug_enabled(cpu, (pstate & PSTATE_EL) != 0, pstate & PSTATE_D))
 		pstate &= ~PSTATE_SS;
+	a64_monitors_level(cpu);
 	pstate_set(cpu, pstate);
 	cpu->pc = pc;
 	cpu->monitor.open = false;

@@ -159,7 +159,7 @@ static __attribute__((noinline)) bool stxr_done(struct arm64_vcpu *cpu, const st
 	if (!base_ok(cpu, insn))
 		return false;
 	if (monitored(cpu, address, size)) {
-		void *host = a64_atomic(cpu, insn, address, size, ARM64_WRITE);
+		void *host = a64_atomic(cpu, insn, address, size, false);
 
 		if (!host)
 			return false;
@@ -187,7 +187,7 @@ static __attribute__((noinline)) bool cas_done(struct arm64_vcpu *cpu, const str
 
 	if (!base_ok(cpu, insn))
 		return false;
-	host = a64_atomic(cpu, insn, address, insn->size, ARM64_WRITE);
+	host = a64_atomic(cpu, insn, address, insn->size, true);
 	if (!host)
 		return false;
 	expected = cpu->x[insn->m] & mask;
@@ -206,7 +206,7 @@ static __attribute__((noinline)) bool casp_done(struct arm64_vcpu *cpu, const st
 
 	if (!base_ok(cpu, insn))
 		return false;
-	host = a64_atomic(cpu, insn, address, 2u * insn->size, ARM64_WRITE);
+	host = a64_atomic(cpu, insn, address, 2u * insn->size, true);
 	if (!host)
 		return false;
 	expected[0] = cpu->x[insn->m];

@@ -89,6 +89,8 @@ void a64_exception_return(struct arm64_vcpu *cpu, uint64_t pc, uint64_t spsr);
 /* Looks at MDSCR_EL1, the OS lock, DBG[BW]CR, PSTATE and guest_debug: before anything below, and when any of them has changed. False: none is in
  * force. Else instructions are to be executed one by one (a64_cpu_step), with a64_debug_before() and a64_debug_after() around each. */
 bool a64_debug_choose(struct arm64_vcpu *cpu);
+/* The guest is entered as if by ERET: PSTATE.SS stays only where software step is in force. */
+void a64_debug_enter(struct arm64_vcpu *cpu);
 /* False: the instruction at cpu->pc must not be executed; an exit or an exception is recorded in cpu->stop. */
 bool a64_debug_before(struct arm64_vcpu *cpu);
 /* Once the instruction is over, or an exception was taken in its place. */
@@ -97,13 +99,14 @@ void a64_debug_after(struct arm64_vcpu *cpu);
 bool a64_watchpoint_check(struct arm64_vcpu *cpu, uint64_t address, unsigned int size, bool write);
 /* Whether software step debug exceptions are enabled at that exception level (D2.11). */
 bool a64_debug_enabled(const struct arm64_vcpu *cpu, unsigned int el, bool masked);
+/* The debugger steps (KVM_GUESTDBG_SINGLESTEP). */
+bool a64_debug_steps(const struct arm64_vcpu *cpu);
 /* KVM_EXIT_DEBUG. */
 void a64_debug_exit(struct arm64_vcpu *cpu, uint64_t esr, uint64_t far);
 
 /* ---- System registers, from the ioctls' side. ---- */
 
-/* The performance monitors count while the vCPU runs: when that begins, and the counters brought up to now. */
-void a64_cycles_start(struct arm64_vcpu *cpu);
+/* Counters of cycles brought up to now; nothing outside the guest. */
 void a64_cycles_update(struct arm64_vcpu *cpu);
 
 #endif

@@ -17,7 +17,7 @@ enum {
 	A64_MODE_FP_TRAP = 1 << 2,  /* CPACR_EL1.FPEN traps here */
 	A64_MODE_SVE_TRAP = 1 << 3, /* CPACR_EL1.ZEN traps here */
 	A64_MODE_SVE = 1 << 4,      /* the vCPU has SVE */
-	A64_MODE_ALIGN = 1 << 5,    /* SCTLR_EL1.A */
+	A64_MODE_ALIGN = 1 << 5,    /* accesses must be aligned: SCTLR_EL1.A, or no translation, so that all is device memory */
 	A64_MODE_SP_ALIGN = 1 << 6, /* SCTLR_EL1.SA or SA0 */
 	A64_MODE_PAC = 1 << 7,      /* the vCPU has pointer authentication */
 };

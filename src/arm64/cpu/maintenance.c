@@ -50,7 +50,11 @@ static bool zero(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 
 	uint64_t address = cpu->x[insn->n] & ~(uint64_t)(ZVA_SIZE - 1);
 
-	return user_allowed(cpu, insn, SCTLR_DZE) && a64_write(cpu, insn, address, zeros, ZVA_SIZE, 0);
+	if (!user_allowed(cpu, insn, SCTLR_DZE))
+		return false;
+	/* Without translation all is device memory, though translations are at hand. */
+	return cpu->sys[SYS_SCTLR_EL1] & SCTLR_M ? a64_write(cpu, insn, address, zeros, ZVA_SIZE, MEM_CLEAR) :
+						   a64_write_slow(cpu, insn, address, zeros, ZVA_SIZE, MEM_CLEAR);
 }
 
 static void dc_zva(struct arm64_vcpu *cpu, const struct a64_insn *insn)
@@ -71,7 +75,17 @@ static void tlbi_shareable(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	a64_done(cpu, insn, ARM64_STOP_NONE);
 }
 
-/* AT: the answer goes to PAR_EL1 (D17.2.107). */
+/* ---- AT: the answer goes to PAR_EL1 (D17.2.107). ---- */
+
+#define PAR_RES1 (UINT64_C(1) << 11)
+#define PAR_NS (UINT64_C(1) << 9) /* UNKNOWN */
+
+/* Device memory and what is not cached at all are outer shareable, whatever the tables say. */
+static uint64_t par_shareability(const struct a64_walk *walk)
+{
+	return (uint64_t)(!(walk->attributes >> 4) || walk->attributes == 0x44 ? 2 : walk->shareability) << 7;
+}
+
 static __attribute__((noinline)) bool translate_done(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	unsigned int op2 = bits(insn->word, 7, 5);
@@ -79,11 +93,13 @@ static __attribute__((noinline)) bool translate_done(struct arm64_vcpu *cpu, con
 				 .pan = bit(insn->word, 8) && cpu->pstate & PSTATE_PAN };
 	enum a64_walk_result result = a64_walk(cpu, &walk, cpu->x[insn->n]);
 
+	/* Tables that are not there: to KVM that is an abort of AT itself. */
+	if ((result == WALK_HOLE || (result == WALK_FAULT && walk.fsc == FSC_EXTERNAL)) && !a64_cache_check(cpu, insn, cpu->x[insn->n], walk.access))
+		return false;
 	if (result == WALK_OK)
-		cpu->sys[SYS_PAR_EL1] = (walk.ipa & UINT64_C(0xffffffffff000)) | UINT64_C(1) << 11 | (uint64_t)walk.attributes << 56 |
-					(uint64_t)walk.shareability << 7;
+		cpu->sys[SYS_PAR_EL1] = (walk.ipa & UINT64_C(0xffffffffff000)) | (uint64_t)walk.attributes << 56 | PAR_RES1 | PAR_NS | par_shareability(&walk);
 	else
-		cpu->sys[SYS_PAR_EL1] = UINT64_C(1) << 11 | (uint64_t)(result == WALK_FAULT ? walk.fsc : FSC_EXTERNAL) << 1 | 1;
+		cpu->sys[SYS_PAR_EL1] = PAR_RES1 | (uint64_t)(result == WALK_FAULT ? walk.fsc : FSC_EXTERNAL) << 1 | 1;
 	return true;
 }
 

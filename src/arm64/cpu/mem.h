@@ -24,17 +24,20 @@ enum {
 	MEM_MMIO_SIGN = 1 << 3,    /* what is loaded is sign-extended */
 	MEM_MMIO_WIDE = 1 << 4,    /* into 64 bits */
 	MEM_CACHE = 1 << 5,        /* DC of one kind or another: told by ESR_EL1.CM */
+	MEM_CLEAR = 1 << 6,        /* DC ZVA */
 };
+/* Several elements at once: they are what must be aligned, where anything must. */
+#define MEM_ELEMENTS(bytes) ((unsigned int)(bytes) << 8)
 
 /* The slow paths (mmu.c). Any size up to 256. */
 bool a64_read_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, void *to, unsigned int size, unsigned int flags);
 bool a64_write_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, const void *from, unsigned int size, unsigned int flags);
 
 /*
- * Host memory for an atomic access (exclusives, LSE atomics, CAS), all permissions for `access` checked: NULL when the instruction must not go
- * on. Always aligned: a misaligned one is an alignment fault.
+ * Host memory for an atomic access that writes (STXR) or `reads` and writes (LSE atomics, CAS), all permissions checked: NULL when the instruction must
+ * not go on. Always aligned: a misaligned one is an alignment fault.
  */
-void *a64_atomic(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, enum arm64_access access);
+void *a64_atomic(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, bool reads);
 
 /* DC and IC by address: false when the translation faults. */
 bool a64_cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, enum arm64_access access);
@@ -80,13 +83,13 @@ static inline __attribute__((always_inline)) const struct arm64_tlb_entry *a64_t
 	return likely(entry->tag == ((address + size - 1) | (PAGE_SIZE - 1))) ? entry : NULL;
 }
 
-/* SCTLR_EL1.A: every access must be aligned to its size; blocks decoded with A64_MODE_ALIGN use the slow paths alone, which check it. */
+/* A64_MODE_ALIGN: every access must be aligned to its size; the slow paths check it. */
 static inline __attribute__((always_inline)) bool a64_read(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, void *to,
 							   unsigned int size, unsigned int flags)
 {
 	const struct arm64_tlb_entry *entry = a64_tlb_lookup(cpu, ARM64_READ, address, size);
 
-	if (unlikely(!entry || flags & (MEM_UNPRIVILEGED | MEM_ALIGNED) || cpu->mode & A64_MODE_ALIGN))
+	if (unlikely(!entry || flags & (MEM_UNPRIVILEGED | MEM_ALIGNED) || (cpu->mode & A64_MODE_ALIGN && address & (size - 1))))
 		return a64_read_slow(cpu, insn, address, to, size, flags);
 	*(const struct a64_insn *volatile *)&cpu->insn = insn;
 	host_load(to, address + entry->addend, size);
@@ -99,7 +102,7 @@ static inline __attribute__((always_inline)) bool a64_write(struct arm64_vcpu *c
 	const struct arm64_tlb_entry *entry = a64_tlb_lookup(cpu, ARM64_WRITE, address, size);
 	uint64_t host;
 
-	if (unlikely(!entry || flags & (MEM_UNPRIVILEGED | MEM_ALIGNED) || cpu->mode & A64_MODE_ALIGN))
+	if (unlikely(!entry || flags & (MEM_UNPRIVILEGED | MEM_ALIGNED) || (cpu->mode & A64_MODE_ALIGN && address & (size - 1))))
 		return a64_write_slow(cpu, insn, address, from, size, flags);
 	host = address + entry->addend;
 	/* A store into the block that is running: the instructions behind it may be stale. */

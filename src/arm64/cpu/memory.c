@@ -159,7 +159,23 @@ static a64_fn *const fast_handlers[KINDS][OPERATIONS] = {
 	[POST] = { FOR_OPERATIONS(FAST_ENTRY, POST) },             [INDEX] = { FOR_OPERATIONS(FAST_ENTRY, INDEX) },
 	[INDEX_UXTW] = { FOR_OPERATIONS(FAST_ENTRY, INDEX_UXTW) }, [INDEX_SXTW] = { FOR_OPERATIONS(FAST_ENTRY, INDEX_SXTW) },
 };
-static a64_fn *const slow_handlers[KINDS] = { slow_OFFSET, slow_PRE, slow_POST, slow_INDEX, slow_INDEX_UXTW, slow_INDEX_SXTW };
+
+/* Where accesses must be aligned (A64_MODE_ALIGN): most are. */
+#define DEFINE_ALIGNED(kind)                                                                                \
+	static void aligned_##kind(struct arm64_vcpu *cpu, const struct a64_insn *insn)                     \
+	{                                                                                                   \
+		if (address_of(cpu, insn, kind) & ((1u << (insn->size >> 2)) - 1))                          \
+			slow_##kind(cpu, insn);                                                             \
+		else                                                                                        \
+			fast_handlers[kind][insn->size](cpu, insn);                                         \
+	}
+DEFINE_ALIGNED(OFFSET)
+DEFINE_ALIGNED(PRE)
+DEFINE_ALIGNED(POST)
+DEFINE_ALIGNED(INDEX)
+DEFINE_ALIGNED(INDEX_UXTW)
+DEFINE_ALIGNED(INDEX_SXTW)
+static a64_fn *const aligned_handlers[KINDS] = { aligned_OFFSET, aligned_PRE, aligned_POST, aligned_INDEX, aligned_INDEX_UXTW, aligned_INDEX_SXTW };
 
 /* Nothing happens; also prefetches. */
 static void nothing(struct arm64_vcpu *cpu, const struct a64_insn *insn)
@@ -187,7 +203,7 @@ static a64_fn *decode_kind(const struct a64_decode *decode, struct a64_insn *ins
 	base(decode, insn);
 	insn->size = (uint8_t)operation;
 	insn->d = is_store(operation) ? reg_read(bits(insn->word, 4, 0)) : reg_write(bits(insn->word, 4, 0));
-	return decode->mode & A64_MODE_ALIGN ? slow_handlers[kind] : fast_handlers[kind][operation];
+	return decode->mode & A64_MODE_ALIGN ? aligned_handlers[kind] : fast_handlers[kind][operation];
 }
 
 static a64_fn *decode_index(const struct a64_decode *decode, struct a64_insn *insn)
@@ -355,7 +371,18 @@ FOR_PAIRS(DEFINE_PAIR, POST)
 static a64_fn *const pair_handlers[3][PAIRS] = {
 	[OFFSET] = { FOR_PAIRS(PAIR_ENTRY, OFFSET) }, [PRE] = { FOR_PAIRS(PAIR_ENTRY, PRE) }, [POST] = { FOR_PAIRS(PAIR_ENTRY, POST) },
 };
-static a64_fn *const pair_slow_handlers[3] = { pair_slow_OFFSET, pair_slow_PRE, pair_slow_POST };
+#define DEFINE_PAIR_ALIGNED(kind)                                                                      \
+	static void pair_aligned_##kind(struct arm64_vcpu *cpu, const struct a64_insn *insn)           \
+	{                                                                                              \
+		if (address_of(cpu, insn, kind) & (insn->size >= STP_8 ? 7 : 3))                       \
+			pair_slow_##kind(cpu, insn);                                                   \
+		else                                                                                   \
+			pair_handlers[kind][insn->size](cpu, insn);                                    \
+	}
+DEFINE_PAIR_ALIGNED(OFFSET)
+DEFINE_PAIR_ALIGNED(PRE)
+DEFINE_PAIR_ALIGNED(POST)
+static a64_fn *const pair_aligned_handlers[3] = { pair_aligned_OFFSET, pair_aligned_PRE, pair_aligned_POST };
 
 static a64_fn *decode_pair(const struct a64_decode *decode, struct a64_insn *insn)
 {
@@ -371,7 +398,7 @@ static a64_fn *decode_pair(const struct a64_decode *decode, struct a64_insn *ins
 	insn->d = load ? reg_write(bits(insn->word, 4, 0)) : reg_read(bits(insn->word, 4, 0));
 	insn->m = load ? reg_write(bits(insn->word, 14, 10)) : reg_read(bits(insn->word, 14, 10));
 	insn->imm = (uint64_t)bits_signed(insn->word, 21, 15) << (insn->size >= STP_8 ? 3 : 2);
-	return decode->mode & A64_MODE_ALIGN ? pair_slow_handlers[kind] : pair_handlers[kind][insn->size];
+	return decode->mode & A64_MODE_ALIGN ? pair_aligned_handlers[kind] : pair_handlers[kind][insn->size];
 }
 
 /* ---- Which of them. ---- */

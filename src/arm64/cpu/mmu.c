@@ -17,9 +17,11 @@
 
 /* Where one page of an access leads. */
 struct place {
+	uint64_t address; /* virtual */
 	uint64_t ipa;
 	uint64_t host; /* 0: not memory (or not writable memory), so MMIO */
 	struct slot *slot;
+	bool device;   /* device memory, by its attributes */
 };
 
 struct request {
@@ -36,6 +38,8 @@ static struct request request_make(struct arm64_vcpu *cpu, const struct a64_insn
 	/* PSTATE.UAO makes LDTR and STTR ordinary (C5.2.24). */
 	if (flags & MEM_UNPRIVILEGED && cpu->el == 1 && !(cpu->pstate & PSTATE_UAO))
 		request.user_index = request.walk.user = true;
+	if (flags & MEM_CACHE)
+		request.walk.pan = false;
 	return request;
 }
 
@@ -116,7 +120,8 @@ static uint64_t data_iss(const struct request *request)
 static bool abort_raise(struct arm64_vcpu *cpu, const struct request *request, uint64_t address, unsigned int fsc)
 {
 	unsigned int ec = request->walk.access == ARM64_FETCH ? EC_FETCH_LOWER : EC_DATA_LOWER;
-	uint64_t iss = request->walk.access == ARM64_FETCH ? fsc : data_iss(request) | fsc;
+	/* External aborts are KVM's, which says no more of them. */
+	uint64_t iss = request->walk.access == ARM64_FETCH || fsc == FSC_EXTERNAL ? fsc : data_iss(request) | fsc;
 
 	a64_exception_raise(cpu, syndrome(ec + (cpu->el != 0), iss), true, address);
 	return false;
@@ -141,8 +146,13 @@ static bool place_find(struct arm64_vcpu *cpu, struct request *request, uint64_t
 		hole_raise(cpu, cpu->sys[address >> 55 & 1 ? SYS_TTBR1_EL1 : SYS_TTBR0_EL1] & UINT64_C(0xfffffffff000));
 		return false;
 	}
+	place->address = address;
 	place->ipa = request->walk.ipa;
+	/* More than the VM's addresses have bits: KVM's external abort is of that address. */
+	if (place->ipa >> PAGE_SHIFT >= cpu->vcpu.vm->gfn_limit)
+		return abort_raise(cpu, request, place->ipa, FSC_EXTERNAL);
 	place->host = 0;
+	place->device = !(request->walk.attributes >> 4);
 	place->slot = slot_find(vm_slots(cpu->vcpu.vm, 0), place->ipa >> PAGE_SHIFT);
 	if (place->slot && !(request->walk.access == ARM64_WRITE && place->slot->flags & KVM_MEM_READONLY))
 		place->host = slot_hva(place->slot, place->ipa);
@@ -155,9 +165,10 @@ static bool no_syndrome(struct arm64_vcpu *cpu, const struct request *request, c
 {
 	struct kvm_run *run = cpu->vcpu.run;
 
+	cpu->left_far = place->address;
 	if (arm64_vm(cpu)->user_nisv) {
 		run->exit_reason = KVM_EXIT_ARM_NISV;
-		run->arm_nisv.esr_iss = data_iss(request) | (FSC_TRANSLATION + 3);
+		run->arm_nisv.esr_iss = data_iss(request) | ((place->slot ? FSC_PERMISSION : FSC_TRANSLATION) + 3);
 		run->arm_nisv.fault_ipa = place->ipa;
 		cpu->stop = ARM64_STOP_EXIT;
 		return false;
@@ -175,6 +186,7 @@ static bool mmio(struct arm64_vcpu *cpu, const struct request *request, const st
 
 	if (!(request->flags & MEM_MMIO_OK))
 		return no_syndrome(cpu, request, place);
+	cpu->left_far = place->address;
 	cpu->mmio.pending = true;
 	cpu->mmio.write = write;
 	cpu->mmio.sign = request->flags & MEM_MMIO_SIGN;
@@ -220,14 +232,17 @@ static bool access_place(struct arm64_vcpu *cpu, const struct request *request, 
 		}
 		slot_mark_dirty(place->slot, place->ipa >> PAGE_SHIFT);
 	}
-	if (!cpu->careful)
+	/* What is behind a translation at hand is not asked for its alignment. */
+	if (!cpu->careful && (!place->device || cpu->mode & A64_MODE_ALIGN))
 		tlb_fill(cpu, request, address, place->host);
 	return true;
 }
 
-static bool aligned(struct arm64_vcpu *cpu, const struct request *request, uint64_t address, unsigned int size)
+static bool aligned(struct arm64_vcpu *cpu, const struct request *request, uint64_t address, unsigned int size, bool must)
 {
-	if (!(address & (size - 1)) || size & (size - 1) || !(request->flags & MEM_ALIGNED || cpu->sys[SYS_SCTLR_EL1] & SCTLR_A))
+	unsigned int unit = request->flags >> 8 ? request->flags >> 8 : size;
+
+	if (!must || !(address & (unit - 1)) || unit & (unit - 1))
 		return true;
 	return abort_raise(cpu, request, address, FSC_ALIGNMENT);
 }
@@ -240,15 +255,21 @@ static bool access_memory(struct arm64_vcpu *cpu, struct request *request, uint6
 	cpu->pc = a64_pc(cpu, request->insn);
 	if (first > size)
 		first = size;
-	if (!aligned(cpu, request, address, size) || !place_find(cpu, request, address, &places[0]) ||
+	if (!aligned(cpu, request, address, size, request->flags & MEM_ALIGNED || cpu->mode & A64_MODE_ALIGN) || !place_find(cpu, request, address, &places[0]) ||
 	    (first < size && !place_find(cpu, request, address + first, &places[1])))
 		return false;
+	if (!aligned(cpu, request, address, size, places[0].device || (first < size && places[1].device)))
+		return false;
+	/* Device memory cannot be cleared (C5.3.16). */
+	if (request->flags & MEM_CLEAR && places[0].device)
+		return abort_raise(cpu, request, address, FSC_ALIGNMENT);
 	if (cpu->careful && !a64_watchpoint_check(cpu, address, size, request->walk.access == ARM64_WRITE))
 		return false;
-	if (!places[0].host && first == size)
+	/* Of an access that crosses pages KVM sees the page that faults, and the instruction's whole size. */
+	if (!places[0].host)
 		return mmio(cpu, request, &places[0], data, size);
-	if (!places[0].host || (first < size && !places[1].host))
-		return no_syndrome(cpu, request, places[0].host ? &places[1] : &places[0]);
+	if (first < size && !places[1].host)
+		return mmio(cpu, request, &places[1], data, size);
 	return access_place(cpu, request, &places[0], address, data, first) &&
 	       (first == size || access_place(cpu, request, &places[1], address + first, (uint8_t *)data + first, size - first));
 }
@@ -258,7 +279,7 @@ static const struct arm64_tlb_entry *user_lookup(const struct arm64_vcpu *cpu, c
 {
 	const struct arm64_tlb_entry *entry = &cpu->tlbs[ARM64_MMU_EL0].entry[request->walk.access][(address >> PAGE_SHIFT) % ARM64_TLB_ENTRIES];
 
-	if (!request->user_index || cpu->careful || cpu->mode & A64_MODE_ALIGN || entry->tag != ((address + size - 1) | (PAGE_SIZE - 1)))
+	if (!request->user_index || cpu->careful || (cpu->mode & A64_MODE_ALIGN && address & (size - 1)) || entry->tag != ((address + size - 1) | (PAGE_SIZE - 1)))
 		return NULL;
 	return entry;
 }
@@ -293,42 +314,47 @@ bool a64_write_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_
 
 /* ---- Atomic accesses. ---- */
 
-/* Of the misses: 0 when the instruction must not go on. */
-static uint64_t atomic_host(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, enum arm64_access access)
+/* One of the accesses that an atomic one is: false when it faults, or is not to memory. */
+static bool atomic_access(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, enum arm64_access access, struct place *place)
 {
 	struct request request = request_make(cpu, insn, access, MEM_ALIGNED);
+
+	if (!aligned(cpu, &request, address, size, true) || !place_find(cpu, &request, address, place))
+		return false;
+	if (cpu->careful && !a64_watchpoint_check(cpu, address, size, access == ARM64_WRITE))
+		return false;
+	return place->host || no_syndrome(cpu, &request, place);
+}
+
+/* Of the misses: 0 when the instruction must not go on. Where a read would fault too, that is what is told (ESR_EL1.WnR). */
+static uint64_t atomic_host(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, bool reads)
+{
+	struct request request = request_make(cpu, insn, ARM64_WRITE, 0);
 	struct place place;
 	uint8_t bytes[16];
 
 	cpu->pc = a64_pc(cpu, insn);
-	if (!aligned(cpu, &request, address, size) || !place_find(cpu, &request, address, &place))
+	if ((reads && !atomic_access(cpu, insn, address, size, ARM64_READ, &place)) || !atomic_access(cpu, insn, address, size, ARM64_WRITE, &place))
 		return 0;
-	if (cpu->careful && !a64_watchpoint_check(cpu, address, size, access == ARM64_WRITE))
-		return 0;
-	if (!place.host) {
-		no_syndrome(cpu, &request, &place);
-		return 0;
-	}
 	/* Is the memory there? From now on a fault is the run loop's; but a hole must be told here, or the instruction would be tried for ever. */
-	if (user_read(bytes, place.host, size) || (access == ARM64_WRITE && cpu->careful && user_probe_write(place.host, size))) {
+	if (user_read(bytes, place.host, size) || (cpu->careful && user_probe_write(place.host, size))) {
 		hole_raise(cpu, place.ipa);
 		return 0;
 	}
-	if (access == ARM64_WRITE)
-		slot_mark_dirty(place.slot, place.ipa >> PAGE_SHIFT);
-	if (!cpu->careful)
+	slot_mark_dirty(place.slot, place.ipa >> PAGE_SHIFT);
+	if (!cpu->careful && (!place.device || cpu->mode & A64_MODE_ALIGN))
 		tlb_fill(cpu, &request, address, place.host);
 	return place.host;
 }
 
-void *a64_atomic(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, enum arm64_access access)
+void *a64_atomic(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, bool reads)
 {
-	const struct arm64_tlb_entry *entry = a64_tlb_lookup(cpu, access, address, size);
-	uint64_t host = entry && !(address & (size - 1)) ? address + entry->addend : atomic_host(cpu, insn, address, size, access);
+	const struct arm64_tlb_entry *entry = a64_tlb_lookup(cpu, ARM64_WRITE, address, size);
+	uint64_t host = entry && !(address & (size - 1)) ? address + entry->addend : atomic_host(cpu, insn, address, size, reads);
 
 	if (!host)
 		return NULL;
-	if (access == ARM64_WRITE && store_stops(cpu, host, size)) {
+	if (store_stops(cpu, host, size)) {
 		cpu->pc = a64_pc(cpu, insn);
 		return NULL;
 	}

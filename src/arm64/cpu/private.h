@@ -20,9 +20,9 @@ struct a64_blocks {
 	uint64_t translation[4];  /* what the translation cache was made under: SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1 */
 	uint32_t rounds;          /* of the loop: when to look at the clock */
 	bool shootdown;           /* a TLBI ...IS that no DSB has followed yet */
-	uint64_t cycles_seen;     /* the counter when cycles were last counted */
+	uint64_t cycles_seen;     /* in the guest, when anything counts cycles: the counter when they were last brought up to date; else 0 */
 	bool stepping;            /* software step is active-not-pending: PSTATE.SS is for the instruction under way */
-	bool stepped;             /* and it was for the one before */
+	bool stepped, stepped_exclusive; /* and it was for the one before, a load exclusive */
 	bool watches_guest, watches_debugger; /* breakpoints or watchpoints are in force: the guest's; the debugger's */
 };
 

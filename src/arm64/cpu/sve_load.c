@@ -59,7 +59,7 @@ static int read_run(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_
 
 	if (!length || cpu->mode & A64_MODE_ALIGN)
 		return 0;
-	return a64_read(cpu, insn, address, to, length, 0) ? (int)(length / bytes) : -1;
+	return a64_read(cpu, insn, address, to, length, MEM_ELEMENTS(bytes)) ? (int)(length / bytes) : -1;
 }
 
 static void load(struct arm64_vcpu *cpu, const struct a64_insn *insn, const struct extension *how, enum sve_faults faults, uint64_t address)
@@ -226,7 +226,7 @@ static void load_whole(struct arm64_vcpu *cpu, const struct a64_insn *insn, void
 	if (!sve_base(cpu, insn, &base))
 		return;
 	for (unsigned int at = 0; at < length; at += step)
-		if (!a64_read(cpu, insn, base + (uint64_t)(offset * (int64_t)length) + at, &value.b[at], step, 0))
+		if (!a64_read(cpu, insn, base + (uint64_t)(offset * (int64_t)length) + at, &value.b[at], step, MEM_ELEMENTS(length / (cpu->vl / 16))))
 			return;
 	memcpy(to, &value, length);
 	a64_next(cpu, insn);

@@ -11,7 +11,7 @@ static int write_run(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64
 
 	if (!length || cpu->mode & A64_MODE_ALIGN)
 		return 0;
-	return a64_write(cpu, insn, address, sve_zd(cpu, insn), length, 0) ? (int)(length / bytes) : -1;
+	return a64_write(cpu, insn, address, sve_zd(cpu, insn), length, MEM_ELEMENTS(bytes)) ? (int)(length / bytes) : -1;
 }
 
 /* The low `memory` bytes of elements; bits 22:21 say how wide those are in the register. */
@@ -90,7 +90,7 @@ static void store_whole(struct arm64_vcpu *cpu, const struct a64_insn *insn, con
 	if (!sve_base(cpu, insn, &base))
 		return;
 	for (unsigned int at = 0; at < length; at += step)
-		if (!a64_write(cpu, insn, base + (uint64_t)(offset * (int64_t)length) + at, from + at, step, 0))
+		if (!a64_write(cpu, insn, base + (uint64_t)(offset * (int64_t)length) + at, from + at, step, MEM_ELEMENTS(length / (cpu->vl / 16))))
 			return;
 	a64_next(cpu, insn);
 }

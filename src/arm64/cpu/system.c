@@ -119,8 +119,11 @@ static bool wait_trapped(struct arm64_vcpu *cpu, const struct a64_insn *insn, ui
 
 static void wfi(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	if (!wait_trapped(cpu, insn, SCTLR_NTWI, 0))
-		a64_done(cpu, insn, a64_interrupt_pending(cpu) ? ARM64_STOP_EVENT : ARM64_STOP_WAIT);
+	/* It is trapped if it would wait. */
+	if (a64_interrupt_pending(cpu))
+		a64_done(cpu, insn, ARM64_STOP_EVENT);
+	else if (!wait_trapped(cpu, insn, SCTLR_NTWI, 0))
+		a64_done(cpu, insn, ARM64_STOP_WAIT);
 }
 
 /* The event may be there at any time: no more than a chance for the others. */

@@ -6,15 +6,10 @@
 
 #include "arm64/cpu/flags.h"
 #include "arm64/cpu/mem.h"
+#include "arm64/cpu/monitors.h"
 #include "arm64/cpu/private.h"
 #include "arm64/cpu/system.h"
 
-#define PMCR_E 1
-#define PMCR_P 2
-#define PMCR_C 4
-#define PMCR_LP 0x80
-#define PMCR_KEPT UINT64_C(0xe9) /* LP, LC, DP, X, D, E */
-#define CYCLES (UINT64_C(1) << 31)
 #define PMUSERENR_EN 1
 #define PMUSERENR_SW 2
 #define PMUSERENR_CR 4
@@ -46,7 +41,7 @@ enum {
 	TRANSLATION = 1 << 9,   /* a write changes what addresses mean */
 	STATE = 1 << 10,        /* or what decoding depends on */
 	ATTENTION = 1 << 11,    /* or what the run loop has to look at */
-	SELECTED = 1 << 12,     /* what PMSELR_EL0 selects must be there */
+	SELECTED = 1 << 12,     /* the monitors': stands for the one that PMSELR_EL0 means */
 };
 
 typedef uint64_t read_fn(struct arm64_vcpu *cpu, enum sysreg reg);
@@ -278,158 +273,23 @@ static bool physical_timer_allow(const struct arm64_vcpu *cpu, bool write)
 	return cpu->sys[SYS_CNTKCTL_EL1] & CNTKCTL_EL0PTEN;
 }
 
-/* ---- The performance monitors: two events, of which one is software's; cycles go by at the generic timer's pace. ---- */
+/* ---- The performance monitors. ---- */
 
-#define EVENT_SW_INCR 0x00
-#define EVENT_CPU_CYCLES 0x11
-#define EVTYPER_KEPT UINT64_C(0xc000ffff) /* P, U, evtCount */
-
-/* Event counters have 64 bits; PMCR_EL0.LP says where they overflow. */
-static void events_count(struct arm64_vcpu *cpu, unsigned int event, uint64_t counters, uint64_t times)
-{
-	uint64_t half = cpu->sys[SYS_PMCR_EL0] & PMCR_LP ? 0 : UINT32_MAX;
-
-	counters &= cpu->sys[SYS_PMCR_EL0] & PMCR_E ? cpu->sys[SYS_PMCNTENSET_EL0] : 0;
-	for (unsigned int i = 0; i < 31; i++) {
-		uint64_t *counter = &cpu->sys[SYS_PMEVCNTR0_EL0 + i], old = *counter;
-
-		if (!(counters >> i & 1) || (cpu->sys[SYS_PMEVTYPER0_EL0 + i] & 0xffff) != event)
-			continue;
-		*counter += times;
-		if (half ? (old & half) + times > half : *counter < old)
-			cpu->sys[SYS_PMOVSSET_EL0] |= UINT64_C(1) << i;
-	}
-}
-
-void a64_cycles_start(struct arm64_vcpu *cpu)
-{
-	if (cpu->sys[SYS_PMCR_EL0] & PMCR_E)
-		cpu->blocks->cycles_seen = arm64_counter(cpu, 1);
-}
-
-void a64_cycles_update(struct arm64_vcpu *cpu)
-{
-	uint64_t cycles;
-
-	if (!(cpu->sys[SYS_PMCR_EL0] & PMCR_E))
-		return;
-	cycles = (arm64_counter(cpu, 1) - cpu->blocks->cycles_seen) * 16;
-	cpu->blocks->cycles_seen += cycles / 16;
-	if (cpu->sys[SYS_PMCNTENSET_EL0] & CYCLES) {
-		cpu->sys[SYS_PMCCNTR_EL0] += cycles;
-		if (cpu->sys[SYS_PMCCNTR_EL0] < cycles)
-			cpu->sys[SYS_PMOVSSET_EL0] |= CYCLES;
-	}
-	events_count(cpu, EVENT_CPU_CYCLES, UINT64_MAX, cycles);
-}
-
-static uint64_t pmu_counters(const struct arm64_vcpu *cpu)
-{
-	uint64_t n = arm64_vm(cpu)->pmcr_n & 31;
-
-	return CYCLES | ((UINT64_C(1) << n) - 1);
-}
-
-static uint64_t pmcr_read(struct arm64_vcpu *cpu, enum sysreg reg)
-{
-	return (cpu->sys[reg] & PMCR_KEPT) | (arm64_vm(cpu)->pmcr_n & 31) << 11;
-}
-
-static void pmcr_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
-{
-	a64_cycles_update(cpu);
-	cpu->sys[reg] = (cpu->sys[reg] & ~PMCR_KEPT) | (value & PMCR_KEPT);
-	a64_cycles_start(cpu);
-	if (value & PMCR_C)
-		cpu->sys[SYS_PMCCNTR_EL0] = 0;
-	for (unsigned int i = 0; value & PMCR_P && i < 31; i++)
-		cpu->sys[SYS_PMEVCNTR0_EL0 + i] = 0;
-}
-
-/* Pairs of registers that set and clear bits of one word, which stands in the one that sets. */
-static enum sysreg pair_word(enum sysreg reg)
-{
-	switch (reg) {
-	case SYS_PMCNTENCLR_EL0: return SYS_PMCNTENSET_EL0;
-	case SYS_PMINTENCLR_EL1: return SYS_PMINTENSET_EL1;
-	case SYS_PMOVSCLR_EL0: return SYS_PMOVSSET_EL0;
-	default: return reg;
-	}
-}
-
-static uint64_t pair_read(struct arm64_vcpu *cpu, enum sysreg reg)
-{
-	a64_cycles_update(cpu);
-	return cpu->sys[pair_word(reg)] & pmu_counters(cpu);
-}
-
-static void pair_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
-{
-	enum sysreg word = pair_word(reg);
-
-	a64_cycles_update(cpu);
-	value &= pmu_counters(cpu);
-	cpu->sys[word] = word == reg ? cpu->sys[word] | value : cpu->sys[word] & ~value;
-}
-
-static uint64_t count_read(struct arm64_vcpu *cpu, enum sysreg reg)
-{
-	a64_cycles_update(cpu);
-	return cpu->sys[reg];
-}
-
-static void count_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
-{
-	a64_cycles_update(cpu);
-	cpu->sys[reg] = value;
-}
-
-/* PMEVTYPER<n>_EL0 and PMCCFILTR_EL0. */
-static void type_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
-{
-	count_write(cpu, reg, value & EVTYPER_KEPT);
-}
-
-/* PMSWINC_EL0: a bit a counter. */
-static void swinc_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
+static uint64_t events_read(struct arm64_vcpu *cpu, enum sysreg reg)
 {
 	(void)reg;
-	events_count(cpu, EVENT_SW_INCR, value & pmu_counters(cpu), 1);
+	return a64_monitors_events(cpu);
 }
 
-/* PMCEID0_EL0: the events that there are; in PMCEID1_EL0, none. */
-static uint64_t pmceid0_read(struct arm64_vcpu *cpu, enum sysreg reg)
-{
-	(void)cpu, (void)reg;
-	return 1u << EVENT_SW_INCR | 1u << EVENT_CPU_CYCLES;
-}
-
-/* PMXEVTYPER_EL0 and PMXEVCNTR_EL0: the one that PMSELR_EL0 says. `reg` is the first of them. */
-static enum sysreg selected(const struct arm64_vcpu *cpu, enum sysreg first)
-{
-	unsigned int number = cpu->sys[SYS_PMSELR_EL0] & 31;
-
-	if (number == 31)
-		return first == SYS_PMEVTYPER0_EL0 ? SYS_PMCCFILTR_EL0 : SYS_PMCCNTR_EL0;
-	return (enum sysreg)(first + number);
-}
-
+/* PMXEVTYPER_EL0 and PMXEVCNTR_EL0: `reg` is the first of those they may mean. */
 static uint64_t selected_read(struct arm64_vcpu *cpu, enum sysreg reg)
 {
-	return count_read(cpu, selected(cpu, reg));
+	return a64_monitors_read(cpu, a64_monitors_selected(cpu, reg));
 }
 
 static void selected_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 {
-	if (reg == SYS_PMEVTYPER0_EL0)
-		type_write(cpu, selected(cpu, reg), value);
-	else
-		count_write(cpu, selected(cpu, reg), value);
-}
-
-static void pmselr_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
-{
-	cpu->sys[reg] = value & 31;
+	a64_monitors_write(cpu, a64_monitors_selected(cpu, reg), value);
 }
 
 static bool pmu_allow(const struct arm64_vcpu *cpu, bool write)
@@ -463,7 +323,8 @@ static bool swinc_allow(const struct arm64_vcpu *cpu, bool write)
 /* ---- The rows. ---- */
 
 #define AT SYSTEM_ENCODING
-#define PMU_ROW(op1, crn, crm, op2, reg, read, write, allow) { AT(3, op1, crn, crm, op2), SYS_##reg, (op1) == 3 ? NEEDS_PMU | USER : NEEDS_PMU, read, write, allow }
+#define PMU_ROW(op1, crn, crm, op2, reg, allow)                                                                                                       \
+	{ AT(3, op1, crn, crm, op2), SYS_##reg, ((op1) == 3 ? NEEDS_PMU | USER : NEEDS_PMU) | ATTENTION, a64_monitors_read, a64_monitors_write, allow }
 
 static const struct row special[] = {
 	{ AT(3, 3, 4, 2, 0), 0, USER, nzcv_read, nzcv_write },
@@ -520,21 +381,21 @@ static const struct row special[] = {
 	{ AT(3, 3, 14, 3, 0), TIMER_TVAL | 0, USER | ATTENTION, timer_read, timer_write, virtual_timer_allow },
 	{ AT(3, 3, 14, 3, 1), TIMER_CTL | 0, USER | ATTENTION, timer_read, timer_write, virtual_timer_allow },
 	{ AT(3, 3, 14, 3, 2), TIMER_CVAL | 0, USER | ATTENTION, timer_read, timer_write, virtual_timer_allow },
-	PMU_ROW(3, 9, 12, 0, PMCR_EL0, pmcr_read, pmcr_write, pmu_allow),
-	PMU_ROW(3, 9, 12, 1, PMCNTENSET_EL0, pair_read, pair_write, pmu_allow),
-	PMU_ROW(3, 9, 12, 2, PMCNTENCLR_EL0, pair_read, pair_write, pmu_allow),
-	PMU_ROW(3, 9, 12, 3, PMOVSCLR_EL0, pair_read, pair_write, pmu_allow),
-	{ AT(3, 3, 9, 12, 4), 0, NEEDS_PMU | USER_WRITE | WRITE_ONLY, NULL, swinc_write, swinc_allow }, /* PMSWINC_EL0 */
-	PMU_ROW(3, 9, 12, 5, PMSELR_EL0, NULL, pmselr_write, pmselr_allow),
-	{ AT(3, 3, 9, 12, 6), 0, NEEDS_PMU | USER_READ | READ_ONLY, pmceid0_read, NULL, pmu_allow }, /* PMCEID0_EL0 */
+	PMU_ROW(3, 9, 12, 0, PMCR_EL0, pmu_allow),
+	PMU_ROW(3, 9, 12, 1, PMCNTENSET_EL0, pmu_allow),
+	PMU_ROW(3, 9, 12, 2, PMCNTENCLR_EL0, pmu_allow),
+	PMU_ROW(3, 9, 12, 3, PMOVSCLR_EL0, pmu_allow),
+	{ AT(3, 3, 9, 12, 4), SYS_PMSWINC_EL0, NEEDS_PMU | USER_WRITE | WRITE_ONLY | ATTENTION, NULL, a64_monitors_write, swinc_allow },
+	PMU_ROW(3, 9, 12, 5, PMSELR_EL0, pmselr_allow),
+	{ AT(3, 3, 9, 12, 6), 0, NEEDS_PMU | USER_READ | READ_ONLY, events_read, NULL, pmu_allow }, /* PMCEID0_EL0 */
 	{ AT(3, 3, 9, 12, 7), 0, NEEDS_PMU | USER_READ | READ_ONLY, zero_read, NULL, pmu_allow },
-	PMU_ROW(3, 9, 13, 0, PMCCNTR_EL0, count_read, count_write, cycles_allow),
+	PMU_ROW(3, 9, 13, 0, PMCCNTR_EL0, cycles_allow),
 	{ AT(3, 3, 9, 13, 1), SYS_PMEVTYPER0_EL0, NEEDS_PMU | USER | SELECTED, selected_read, selected_write, pmu_allow },
 	{ AT(3, 3, 9, 13, 2), SYS_PMEVCNTR0_EL0, NEEDS_PMU | USER | SELECTED, selected_read, selected_write, event_allow },
 	{ AT(3, 3, 9, 14, 0), SYS_PMUSERENR_EL0, NEEDS_PMU | USER_READ },
-	PMU_ROW(3, 9, 14, 3, PMOVSSET_EL0, pair_read, pair_write, pmu_allow),
-	PMU_ROW(0, 9, 14, 1, PMINTENSET_EL1, pair_read, pair_write, NULL),
-	PMU_ROW(0, 9, 14, 2, PMINTENCLR_EL1, pair_read, pair_write, NULL),
+	PMU_ROW(3, 9, 14, 3, PMOVSSET_EL0, pmu_allow),
+	PMU_ROW(0, 9, 14, 1, PMINTENSET_EL1, NULL),
+	PMU_ROW(0, 9, 14, 2, PMINTENCLR_EL1, NULL),
 	{ AT(3, 0, 9, 14, 6), 0, NEEDS_PMU | READ_ONLY, zero_read }, /* PMMIR_EL1 */
 };
 
@@ -606,9 +467,9 @@ static struct row storage_row(enum sysreg reg)
 		break;
 	case PMU:
 		row.flags |= NEEDS_PMU | USER;
-		row.read = count_read;
-		row.write = (encoding >> 3 & 15) < 12 ? count_write : type_write;
-		row.allow = (encoding >> 3 & 15) < 12 ? event_allow : pmu_allow;
+		row.read = a64_monitors_read;
+		row.write = a64_monitors_write;
+		row.allow = encoding >> 11 == 7 && (encoding >> 3 & 15) < 12 ? event_allow : pmu_allow;
 		break;
 	}
 	if (reg == SYS_TPIDR_EL0)
@@ -648,15 +509,21 @@ static bool id_space(unsigned int encoding)
 	return encoding >> 14 == 3 && (op1 < 2 || op1 == 3) && (encoding >> 6 & 31) == 0;
 }
 
+static bool monitor_there(const struct arm64_vcpu *cpu, const struct row *row)
+{
+	enum sysreg reg = (enum sysreg)row->reg;
+
+	return arm64_has(cpu, KVM_ARM_VCPU_PMU_V3) && a64_monitors_have(cpu, row->flags & SELECTED ? a64_monitors_selected(cpu, reg) : reg);
+}
+
 /* Whether the access may go on; if not, the exception is recorded. */
 static bool access_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, const struct row *row, bool write)
 {
 	uint16_t user = write ? USER_WRITE : USER_READ;
 
 	if ((row->flags & READ_ONLY && write) || (row->flags & WRITE_ONLY && !write) ||
-	    (row->flags & NEEDS_PMU && !arm64_has(cpu, KVM_ARM_VCPU_PMU_V3)) || (row->flags & NEEDS_SVE && !arm64_has(cpu, KVM_ARM_VCPU_SVE)) ||
+	    (row->flags & NEEDS_PMU && !monitor_there(cpu, row)) || (row->flags & NEEDS_SVE && !arm64_has(cpu, KVM_ARM_VCPU_SVE)) ||
 	    (row->flags & NEEDS_PTRAUTH && !arm64_has(cpu, KVM_ARM_VCPU_PTRAUTH_ADDRESS)) || (row->flags & DATA && hidden(cpu, (enum sysreg)row->reg)) ||
-	    (row->flags & SELECTED && hidden(cpu, selected(cpu, (enum sysreg)row->reg))) ||
 	    (!cpu->el && !(row->flags & user))) {
 		if (!write && id_space(row->encoding))
 			a64_system_trap(cpu, insn);

@@ -266,7 +266,7 @@ STEP bool load_multiple_step(struct arm64_vcpu *cpu, const struct a64_insn *insn
 	if (!base_valid(cpu, insn))
 		return false;
 	for (unsigned int i = 0; i < total; i += step)
-		if (!a64_read(cpu, insn, cpu->x[insn->n] + i, memory + i, step, 0))
+		if (!a64_read(cpu, insn, cpu->x[insn->n] + i, memory + i, step, MEM_ELEMENTS(multiple_ebytes(word))))
 			return false;
 	multiple_split(word, values, memory);
 	for (unsigned int i = 0; i < registers; i++)
@@ -295,7 +295,7 @@ STEP bool store_multiple_step(struct arm64_vcpu *cpu, const struct a64_insn *ins
 		values[i] = v_get(cpu, (rd(word) + i) % 32);
 	multiple_join(word, memory, values);
 	for (unsigned int i = 0; i < total; i += step)
-		if (!a64_write(cpu, insn, cpu->x[insn->n] + i, memory + i, step, 0))
+		if (!a64_write(cpu, insn, cpu->x[insn->n] + i, memory + i, step, MEM_ELEMENTS(multiple_ebytes(word))))
 			return false;
 	structure_post_index(cpu, insn, total);
 	return true;
@@ -316,7 +316,7 @@ STEP bool load_whole_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	if (!base_valid(cpu, insn))
 		return false;
 	for (unsigned int i = 0; i < registers; i++)
-		if (!a64_read(cpu, insn, cpu->x[insn->n] + 16 * i, &values[i], 16, 0))
+		if (!a64_read(cpu, insn, cpu->x[insn->n] + 16 * i, &values[i], 16, MEM_ELEMENTS(multiple_ebytes(word))))
 			return false;
 	for (unsigned int i = 0; i < registers; i++)
 		v_set(cpu, (rd(word) + i) % 32, values[i], 16);
@@ -338,7 +338,7 @@ static void store_whole(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	if (!base_valid(cpu, insn))
 		return;
 	for (unsigned int i = 0; i < registers; i++)
-		if (!a64_write(cpu, insn, cpu->x[insn->n] + 16 * i, &cpu->z[(rd(word) + i) % 32], 16, 0))
+		if (!a64_write(cpu, insn, cpu->x[insn->n] + 16 * i, &cpu->z[(rd(word) + i) % 32], 16, MEM_ELEMENTS(multiple_ebytes(word))))
 			return;
 	structure_post_index(cpu, insn, 16 * registers);
 	a64_next(cpu, insn);

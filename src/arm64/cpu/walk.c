@@ -26,13 +26,12 @@ static enum a64_walk_result fault(struct a64_walk *walk, unsigned int fsc, unsig
 	return WALK_FAULT;
 }
 
-/* Bits of an output address: TCR_EL1.IPS, within what the VM has. */
+/* Bits of an output address: TCR_EL1.IPS, within ID_AA64MMFR0_EL1.PARange. */
 static uint64_t output_limit(const struct arm64_vcpu *cpu)
 {
 	static const uint8_t sizes[] = { 32, 36, 40, 42, 44, 48, 48, 48 };
-	uint64_t limit = UINT64_C(1) << sizes[cpu->sys[SYS_TCR_EL1] >> 32 & 7], vm = cpu->vcpu.vm->gfn_limit << PAGE_SHIFT;
 
-	return limit < vm ? limit : vm;
+	return UINT64_C(1) << sizes[cpu->sys[SYS_TCR_EL1] >> 32 & 7];
 }
 
 /* log2 of the granule. */
@@ -157,7 +156,7 @@ static enum a64_walk_result walk_flat(struct arm64_vcpu *cpu, struct a64_walk *w
 	walk->ipa = a64_untagged(cpu, address, walk->access == ARM64_FETCH);
 	walk->attributes = 0;
 	walk->shareability = 2;
-	return walk->ipa >> PAGE_SHIFT < cpu->vcpu.vm->gfn_limit ? WALK_OK : fault(walk, FSC_ADDRESS_SIZE, 0);
+	return walk->ipa > ADDRESS_MASK ? fault(walk, FSC_ADDRESS_SIZE, 0) : WALK_OK;
 }
 
 static __attribute__((noinline)) enum a64_walk_result walk_tables(struct arm64_vcpu *cpu, struct a64_walk *walk, uint64_t address)

@@ -77,6 +77,8 @@ extern int g_rc, g_errno;
 #define FPSR CORE(212, 2)
 #define FPCR CORE(213, 2)
 
+/* /dev/kvm, and what is above; 0: there is none. */
+int probe_open(void);
 const char *errno_name(int e);
 int fin(int rc);
 void out(const char *name, const char *val);
