@@ -45,9 +45,9 @@ test-arm64: build
 	@./scripts/test-arm64 $(BUILD)
 
 # The patches of linux/: applied to Debian's Linux, built, booted under QEMU with KVM inside.
-test-linux:
+test-linux: build
 	@./scripts/install-packages linux/packages.txt
-	@./linux/run build-linux
+	@./linux/run build-linux $(BUILD)
 
 bench: build
 	@./bench/run $(BUILD)

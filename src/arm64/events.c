@@ -42,7 +42,7 @@ int arm64_events_set(struct arm64_vcpu *cpu, const struct kvm_vcpu_events *event
 			return why(-EINVAL, "exception.serror_esr: 0x%llx is more than an ISS (25 bits)", (unsigned long long)esr);
 	}
 	if (events->exception.serror_pending) {
-		cpu->serror.pending = cpu->serror.has_esr = true;
+		cpu->serror.pending = true;
 		cpu->serror.esr = esr;
 	}
 	if (events->exception.ext_dabt_pending)

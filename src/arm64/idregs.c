@@ -2,6 +2,9 @@
  * ID registers: what the interpreter has (limits), which fields can be lowered (writable masks, as Linux 6.12 has them), and what is a safe
  * value of each. They are the VM's, and stand still once a vCPU has run. Fields: Arm ARM, D24.2. There is no AArch32: its ID registers read 0
  * and ignore what is written.
+ *
+ * What a field promises is there, and what none promises is not (tests/unit/test_arm64_ids.c). A field that is lowered changes what the guest reads,
+ * and nothing else: Linux makes what is hidden UNDEFINED only where the processor has a trap for it (TLBI, AT S1E1RP; FEAT_FGT).
  */
 #include <errno.h>
 
@@ -12,24 +15,32 @@
 
 /* ---- What the interpreter has. Fields that are 0 are left out. ---- */
 
-#define PFR0                                                                                                                             \
+#define PFR0                                                                                                                                 \
 	(F(1, 0) /* EL0: AArch64 */ | F(1, 4) /* EL1 */ | F(1, 16) /* FP: with half precision */ | F(1, 20) /* AdvSIMD */ | F(1, 28) /* RAS */ | \
 	 F(1, 48) /* DIT */ | F(1, 56) /* CSV2 */ | F(1, 60) /* CSV3 */)
 #define PFR0_SVE F(1, 32)
 #define PFR1 (F(2, 4) /* SSBS, MRS and MSR of it */)
-#define ZFR0 (F(1, 0) /* SVEver: SVE2 */)
-#define DFR0 (F(6, 0) /* DebugVer: Armv8.0 */ | F(ARM64_BREAKPOINTS - 1, 12) /* BRPs */ | F(ARM64_WATCHPOINTS - 1, 20) /* WRPs */)
-#define DFR0_PMU F(1, 8) /* PMUVer: PMUv3 */
-#define ISAR0                                                                                                                       \
-	(F(2, 4) /* AES, PMULL */ | F(1, 8) /* SHA1 */ | F(2, 12) /* SHA2: and SHA-512 */ | F(1, 16) /* CRC32 */ | F(2, 20) /* Atomic */ | \
-	 F(1, 28) /* RDM */ | F(1, 32) /* SHA3 */ | F(1, 44) /* DP */ | F(1, 48) /* FHM */ | F(2, 52) /* TS: FlagM2 */ | F(2, 56) /* TLB: by range */)
-#define ISAR1                                                                                                          \
-	(F(2, 0) /* DPB: and DC CVADP */ | F(1, 12) /* JSCVT */ | F(1, 16) /* FCMA */ | F(2, 20) /* LRCPC */ | F(1, 32) /* FRINTTS */ | \
-	 F(1, 36) /* SB */)
+#define ZFR0                                                                                                                                 \
+	(F(1, 0) /* SVEver: SVE2 */ | F(2, 4) /* AES, PMULL */ | F(1, 16) /* BitPerm */ | F(1, 20) /* BF16 */ | F(1, 32) /* SHA3 */ |        \
+	 F(1, 40) /* SM4 */ | F(1, 44) /* I8MM */ | F(1, 52) /* F32MM */ | F(1, 56) /* F64MM */)
+#define DFR0                                                                                                                                 \
+	(F(9, 0) /* DebugVer: Armv8.4 */ | F(ARM64_BREAKPOINTS - 1, 12) /* BRPs */ | F(ARM64_WATCHPOINTS - 1, 20) /* WRPs */ |               \
+	 F(ARM64_CONTEXT_BREAKPOINTS - 1, 28) /* CTX_CMPs */)
+#define DFR0_PMU F(6, 8) /* PMUVer: PMUv3 of Armv8.5 */
+#define ISAR0                                                                                                                                \
+	(F(2, 4) /* AES, PMULL */ | F(1, 8) /* SHA1 */ | F(2, 12) /* SHA2: and SHA-512 */ | F(1, 16) /* CRC32 */ | F(2, 20) /* Atomic */ |   \
+	 F(1, 28) /* RDM */ | F(1, 32) /* SHA3 */ | F(1, 36) /* SM3 */ | F(1, 40) /* SM4 */ | F(1, 44) /* DP */ | F(1, 48) /* FHM */ |       \
+	 F(2, 52) /* TS: FlagM2 */ | F(2, 56) /* TLB: by range */ | F(1, 60) /* RNDR */)
+#define ISAR1                                                                                                                                \
+	(F(2, 0) /* DPB: and DC CVADP */ | F(1, 12) /* JSCVT */ | F(1, 16) /* FCMA */ | F(2, 20) /* LRCPC */ | F(1, 32) /* FRINTTS */ |      \
+	 F(1, 36) /* SB */ | F(1, 40) /* SPECRES */ | F(1, 44) /* BF16 */ | F(1, 48) /* DGH: nothing is gathered */ | F(1, 52) /* I8MM */ |  \
+	 F(1, 56) /* XS */)
 #define ISAR1_PTRAUTH (F(3, 8) /* API: EnhancedPAC2, an algorithm of our own */ | F(1, 28) /* GPI */)
-#define MMFR0 (F(5, 0) /* PARange: 48 bits */ | F(2, 4) /* ASIDBits: 16 */ | F(1, 20) /* TGran16; TGran64 and TGran4 are 0 */)
+#define MMFR0 (F(5, 0) /* PARange: 48 bits */ | F(2, 4) /* ASIDBits: 16 */ | F(1, 20) /* TGran16; TGran64 and TGran4 are 0 */ | F(1, 60) /* ECV */)
 #define MMFR1 (F(2, 0) /* HAFDBS */ | F(1, 12) /* HPDS */ | F(2, 20) /* PAN: AT S1E1RP and WP too */)
-#define MMFR2 (F(1, 0) /* CnP */ | F(1, 4) /* UAO */ | F(1, 48) /* TTL */ | F(1, 60) /* E0PD */)
+#define MMFR2                                                                                                                                \
+	(F(1, 0) /* CnP */ | F(1, 4) /* UAO */ | F(1, 12) /* IESB: errors are never late */ | F(1, 28) /* ST */ | F(1, 36) /* IDST */ |      \
+	 F(1, 48) /* TTL */ | F(2, 52) /* BBM: nothing clashes */ | F(1, 60) /* E0PD */)
 
 uint64_t arm64_id_limit(const struct arm64_vm *vm, enum sysreg reg)
 {

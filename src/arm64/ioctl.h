@@ -8,9 +8,6 @@
 #include "arm64/vcpu.h"
 #include "vm/registers.h"
 
-/* KVM_CAP_GUEST_DEBUG_HW_BPS and _WPS: what ID_AA64DFR0_EL1 says. */
-#define ARM64_BREAKPOINTS 6
-#define ARM64_WATCHPOINTS 4
 #define ARM64_GUEST_DEBUG_CONTROLS (KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW)
 
 /* The table: ops of a vCPU's object, whose ioctl() this is (ioctl.c). */

@@ -37,12 +37,12 @@ static const char *missing(const struct arm64_vcpu *cpu, unsigned int rule)
 	return NULL;
 }
 
-/* Registers that read as they stand in cpu->sys[]. The cycle counter goes on. */
+/* Registers that read as they stand in cpu->sys[]. */
 static bool is_storage(enum sysreg reg)
 {
 	unsigned int rule = arm64_sysregs[reg].rule;
 
-	return rule != RULE_ID && !(rule > RULE_PMU && rule <= RULE_PMU_PMCR) && reg != SYS_PMCCNTR_EL0;
+	return rule != RULE_ID && !(rule > RULE_PMU && rule <= RULE_PMU_PMCR);
 }
 
 static bool is_checked(unsigned int rule)

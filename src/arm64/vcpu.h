@@ -32,7 +32,6 @@ enum {
 #define PSTATE_A (UINT64_C(1) << 8)
 #define PSTATE_D (UINT64_C(1) << 9)
 #define PSTATE_DAIF (UINT64_C(15) << 6)
-#define PSTATE_BTYPE (UINT64_C(3) << 10)
 #define PSTATE_SSBS (UINT64_C(1) << 12)
 #define PSTATE_IL (UINT64_C(1) << 20)
 #define PSTATE_SS (UINT64_C(1) << 21)
@@ -170,8 +169,8 @@ struct arm64_vcpu {
 		bool has_far;
 	} exception;
 	struct {
-		bool pending, has_esr;
-		uint64_t esr;
+		bool pending;
+		uint64_t esr; /* an ISS */
 	} serror;
 	bool external_abort_pending; /* KVM_SET_VCPU_EVENTS' ext_dabt_pending */
 	uint64_t left_far;           /* virtual address of the access that the guest was last left for: what such an abort is of */
@@ -224,6 +223,11 @@ static inline struct arm64_vcpu *arm64_vcpu(struct vcpu *vcpu)
 {
 	return (struct arm64_vcpu *)vcpu; /* its first field */
 }
+
+/* KVM_CAP_GUEST_DEBUG_HW_BPS and _WPS; the last breakpoints can match a context. What ID_AA64DFR0_EL1 says. */
+#define ARM64_BREAKPOINTS 6
+#define ARM64_CONTEXT_BREAKPOINTS 2
+#define ARM64_WATCHPOINTS 4
 
 /* Feature ID registers: op0 3, CRn 0, CRm 0 ... 7 of op1 0, as SYS_ numbers from SYS_ID_PFR0_EL1 on; and CTR_EL0. */
 #define ARM64_ID_COUNT (SYS_S3_0_C0_C7_7 - SYS_ID_PFR0_EL1 + 1)

@@ -254,9 +254,10 @@ int main(int argc, char **argv)
 	guest_size = (long)fread(guest, 1, 1 << 20, file);
 	fclose(file);
 	simple(TRANSLATION, "translation");
-	for (unsigned int bits = 25; bits <= 48; bits++) {
+	for (unsigned int bits = 16; bits <= 48; bits++) {
 		levels(12, bits, 0);
-		levels(16, bits, 1);
+		if (bits > 16)
+			levels(16, bits, 1);
 		levels(14, bits, 2);
 	}
 	simple(TIMER, "timer");

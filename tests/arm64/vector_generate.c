@@ -20,6 +20,10 @@ static const struct encoding_class {
 	{ "sha512 two", 0xfffff000, 0xcec08000, 1 },
 	{ "sha3", 0xff808000, 0xce000000, 1 },
 	{ "xar", 0xffe00000, 0xce800000, 1 },
+	{ "sm3 four", 0xffe08000, 0xce400000, 1 },
+	{ "sm3 element", 0xffe0c000, 0xce408000, 1 },
+	{ "sm three", 0xffe0f000, 0xce60c000, 1 },
+	{ "sm4", 0xfffffc00, 0xcec08400, 1 },
 	{ "scalar copy", 0xdfe08400, 0x5e000400, 1 },
 	{ "scalar three same half", 0xdf60c400, 0x5e400400, 3 },
 	{ "scalar misc half", 0xdf7e0c00, 0x5e780800, 4 },
@@ -49,6 +53,11 @@ static const struct encoding_class {
 	{ "float integer", 0x7f20fc00, 0x1e200000, 5 },
 	{ "float one source", 0xff207c00, 0x1e204000, 6 },
 	{ "float to half", 0xffbffc00, 0x1e23c000, 1 },
+	{ "float to bfloat", 0xfffffc00, 0x1e634000, 1 },
+	{ "narrow to bfloat", 0xbffffc00, 0x0ea16800, 1 },
+	{ "bfloat products", 0xbf60fc00, 0x2e40fc00, 1 },
+	{ "bfloat matrix", 0xffe0fc00, 0x6e40ec00, 1 },
+	{ "bfloat by element", 0xbf40f400, 0x0f40f000, 1 },
 	{ "float compare", 0xff203c00, 0x1e202000, 2 },
 	{ "float immediate", 0xff201fe0, 0x1e201000, 1 },
 	{ "float conditional compare", 0xff200c00, 0x1e200400, 2 },
@@ -97,22 +106,10 @@ static const struct encoding_class *class_choose(struct generator *g)
 	return class;
 }
 
-/* Int8 matrix multiplication, BFloat16, SM3, SM4. */
+/* Unallocated, but QEMU 7.2 executes them: pairs and reductions of halves with bit 22 set, FMOV of halves with op set. */
 static const struct encoding {
 	uint32_t mask, value;
 } left_out[] = {
-	{ 0xbfe0fc00, 0x0e809c00 }, /* USDOT */
-	{ 0x9fe0fc00, 0x0e80a400 }, /* SMMLA, UMMLA */
-	{ 0xbfe0fc00, 0x0e80ac00 }, /* USMMLA */
-	{ 0xbf60fc00, 0x2e40fc00 }, /* BFDOT, BFMLALB, BFMLALT */
-	{ 0xbfe0fc00, 0x2e40ec00 }, /* BFMMLA */
-	{ 0xbf00f400, 0x0f00f000 }, /* by element: SUDOT, USDOT, BFDOT, BFMLALB, BFMLALT */
-	{ 0xbffffc00, 0x0ea16800 }, /* BFCVTN */
-	{ 0xfffffc00, 0x1e634000 }, /* BFCVT */
-	{ 0xffe00000, 0xce400000 }, /* SM3SS1, SM3TT */
-	{ 0xffe0f000, 0xce60c000 }, /* SM3PARTW, SM4EKEY */
-	{ 0xfffffc00, 0xcec08400 }, /* SM4E */
-	/* Unallocated, but QEMU 7.2 executes them: pairs and reductions of halves with bit 22 set, FMOV of halves with op set. */
 	{ 0xff7fcc00, 0x5e70c800 },
 	{ 0xbf7fcc00, 0x0e70c800 },
 	{ 0xbff8fc00, 0x2f00fc00 },

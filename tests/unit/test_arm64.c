@@ -355,7 +355,7 @@ static void fields_check(int vcpu, uint64_t id, uint64_t writable)
 			bool safe = field == most || (mask == 15 && (higher ? field >= most : (field ^ flip) <= (most ^ flip)));
 
 			if (dfr0 && low == 0)
-				safe = field == most; /* 6 is the least, and ours */
+				safe = safe && field >= 6;
 			if (dfr0 && low == 8 && field == 15) {
 				safe = true; /* no PMU that the architecture knows: stored as none */
 				expected = value & ~(UINT64_C(15) << 8);

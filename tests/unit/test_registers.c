@@ -159,23 +159,40 @@ static bool hardware(void)
 /* Hardware KVM lists MSRs that it does not take back, and some that count by themselves. */
 static void list_reduce(void)
 {
-	static uint64_t first[MOST], second[MOST];
+	static uint64_t first[MOST][SIZE_MOST / 8], second[SIZE_MOST / 8];
 	uint64_t kept = 0;
 
 	for (uint64_t i = 0; i < list.n; i++) {
-		if (one(machine.vcpu, KVM_GET_ONE_REG, list.id[i], first) || one(machine.vcpu, KVM_SET_ONE_REG, list.id[i], first))
+		if (list.id[i] == KVM_X86_REG_MSR(MSR_TSC)) /* moves, and the TSC's offset with it */
 			continue;
+		if (!one(machine.vcpu, KVM_GET_ONE_REG, list.id[i], first[kept]) && !one(machine.vcpu, KVM_SET_ONE_REG, list.id[i], first[kept]))
+			list.id[kept++] = list.id[i];
+	}
+	list.n = kept;
+	usleep(1000);
+	kept = 0;
+	for (uint64_t i = 0; i < list.n; i++) {
 		assert_int_equal(one(machine.vcpu, KVM_GET_ONE_REG, list.id[i], second), 0);
-		if (!memcmp(first, second, size_of(list.id[i])))
+		if (!memcmp(first[i], second, size_of(list.id[i])))
 			list.id[kept++] = list.id[i];
 	}
 	list.n = kept;
 }
 
+/* With a CPUID, or Linux 6.12.117 does not take EFER.LME. */
+static void machine_open_able(struct machine *m)
+{
+	struct { struct kvm_cpuid2 header; struct kvm_cpuid_entry2 entries[256]; } cpuid = { .header.nent = 256 };
+
+	machine_open(m);
+	check(m->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid);
+	check(m->vcpu, KVM_SET_CPUID2, &cpuid);
+}
+
 static int setup(void **state)
 {
 	(void)state;
-	machine_open(&machine);
+	machine_open_able(&machine);
 	list.n = MOST;
 	if (ioctl_error(machine.vcpu, KVM_GET_REG_LIST, &list))
 		return -1;
@@ -436,7 +453,7 @@ static void test_all_move_to_another_vcpu(void **state)
 	whole_get(machine.vcpu, &before);
 	set_all();
 	check(machine.vcpu, KVM_GET_MANY_REGS, &set);
-	machine_open(&other);
+	machine_open_able(&other);
 	for (unsigned int round = 0; round < 20; round++) {
 		vcpu_start(other.vcpu);
 		set_shuffle();

@@ -14,7 +14,8 @@
 
 #define ISS_EX (UINT64_C(1) << 6)
 #define CONTROL_E 1
-#define CONTEXT_AWARE (ARM64_BREAKPOINTS - 1) /* the breakpoint that can compare CONTEXTIDR_EL1: ID_AA64DFR0_EL1.CTX_CMPs is 0 */
+#define CONTROL_WT (UINT64_C(1) << 20) /* of a watchpoint: it is linked */
+enum { BT_ADDRESS, BT_ADDRESS_LINKED, BT_CONTEXT, BT_CONTEXT_LINKED }; /* DBGBCR<n>_EL1.BT */
 
 /* While the program debugs in whatever way, debug exceptions are its: even those of the guest's own registers (MDCR_EL2.TDE), but not software step. */
 static bool debugger_there(const struct arm64_vcpu *cpu)
@@ -126,28 +127,43 @@ static void hit(struct arm64_vcpu *cpu, unsigned int ec_lower, uint64_t iss, boo
 		a64_exception_raise(cpu, syndrome(ec_lower + (cpu->el != 0), iss), has_far, far);
 }
 
-/* DBGBCR<n>_EL1.BT: what a breakpoint compares, odd ones together with another. */
-enum { BT_ADDRESS, BT_ADDRESS_LINKED, BT_CONTEXT, BT_CONTEXT_LINKED };
-
+/* Whether that breakpoint is in force, of that type, and CONTEXTIDR_EL1 is what it waits for. */
 static bool context_matches(const struct arm64_vcpu *cpu, unsigned int number, unsigned int type)
 {
 	struct pair pair = breakpoint(cpu, number);
 
-	return number == CONTEXT_AWARE && pair.control & CONTROL_E && (pair.control >> 20 & 15) == type && !((pair.value ^ cpu->sys[SYS_CONTEXTIDR_EL1]) & UINT32_MAX);
+	return number < ARM64_BREAKPOINTS && number >= ARM64_BREAKPOINTS - ARM64_CONTEXT_BREAKPOINTS && pair.control & CONTROL_E &&
+	       (pair.control >> 20 & 15) == type && (uint32_t)pair.value == (uint32_t)cpu->sys[SYS_CONTEXTIDR_EL1];
 }
 
-/* BAS is RES1 on A64. */
+/* LBN, of breakpoints and watchpoints alike. */
+static bool link_matches(const struct arm64_vcpu *cpu, uint64_t control)
+{
+	return context_matches(cpu, control >> 16 & 15, BT_CONTEXT_LINKED);
+}
+
 static bool breakpoint_here(const struct arm64_vcpu *cpu)
 {
 	for (unsigned int i = 0; i < ARM64_BREAKPOINTS; i++) {
 		struct pair pair = breakpoint(cpu, i);
-		unsigned int type = pair.control >> 20 & 15;
+		bool here = !((pair.value ^ cpu->pc) & UINT64_C(0x1fffffffffffc)); /* BAS is RES1 on A64 */
 
 		if (!(pair.control & CONTROL_E) || !level_matches(cpu, pair.control))
 			continue;
-		if (type == BT_CONTEXT ? context_matches(cpu, i, BT_CONTEXT) :
-		    type <= BT_ADDRESS_LINKED && ((pair.value ^ cpu->pc) & UINT64_C(0x1fffffffffffc)) == 0 &&
-			    (type == BT_ADDRESS || context_matches(cpu, pair.control >> 16 & 15, BT_CONTEXT_LINKED)))
+		switch (pair.control >> 20 & 15) {
+		case BT_ADDRESS:
+			break;
+		case BT_ADDRESS_LINKED:
+			here = here && link_matches(cpu, pair.control);
+			break;
+		case BT_CONTEXT:
+			here = context_matches(cpu, i, BT_CONTEXT);
+			break;
+		default: /* links to something else are nothing by themselves */
+			here = false;
+			break;
+		}
+		if (here)
 			return true;
 	}
 	return false;
@@ -209,9 +225,8 @@ bool a64_watchpoint_check(struct arm64_vcpu *cpu, uint64_t address, unsigned int
 		uint64_t from = pair.value & UINT64_C(0x1fffffffffffc), length;
 		bool matches = false;
 
-		if (!(pair.control & CONTROL_E) || !level_matches(cpu, pair.control) || !(pair.control >> (write ? 4 : 3) & 1))
-			continue;
-		if (pair.control >> 20 & 1 && !context_matches(cpu, pair.control >> 16 & 15, BT_CONTEXT_LINKED))
+		if (!(pair.control & CONTROL_E) || !level_matches(cpu, pair.control) || !(pair.control >> (write ? 4 : 3) & 1) ||
+		    (pair.control & CONTROL_WT && !link_matches(cpu, pair.control)))
 			continue;
 		if (mask >= 3) {
 			length = UINT64_C(1) << mask;

@@ -13,8 +13,8 @@ enum { VECTOR_SYNC = 0, VECTOR_IRQ = 0x80, VECTOR_FIQ = 0x100, VECTOR_SERROR = 0
 enum { LINE_IRQ = 1, LINE_FIQ = 2 };
 
 /* Bits of SPSR_EL1 that PSTATE has. */
-#define PSTATE_BITS (PSTATE_NZCV | PSTATE_DIT | PSTATE_UAO | PSTATE_PAN | PSTATE_SS | PSTATE_IL | PSTATE_SSBS | PSTATE_BTYPE | PSTATE_DAIF | \
-		     PSTATE_EL | PSTATE_SP)
+#define PSTATE_BITS (PSTATE_NZCV | PSTATE_DIT | PSTATE_UAO | PSTATE_PAN | PSTATE_SS | PSTATE_IL | PSTATE_SSBS | PSTATE_DAIF | PSTATE_EL | \
+		     PSTATE_SP)
 
 /* ---- What is derived. ---- */
 
@@ -105,7 +105,7 @@ bool a64_interrupt_take(struct arm64_vcpu *cpu)
 
 	if (cpu->serror.pending && !(cpu->pstate & PSTATE_A)) {
 		cpu->serror.pending = false;
-		cpu->sys[SYS_ESR_EL1] = syndrome(EC_SERROR, cpu->serror.has_esr ? cpu->serror.esr & ESR_ISS : 0);
+		cpu->sys[SYS_ESR_EL1] = syndrome(EC_SERROR, cpu->serror.esr);
 		enter(cpu, VECTOR_SERROR);
 		return true;
 	}

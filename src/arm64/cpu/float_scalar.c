@@ -85,6 +85,8 @@ static a64_fn *decode_one_source(struct a64_insn *insn)
 {
 	unsigned int opcode = bits(insn->word, 20, 15);
 
+	if (opcode == 6)
+		return insn->size == 64 ? float_bfcvt : NULL; /* the format's place says BFloat16 */
 	if (opcode >= 4 && opcode < 8 && (opcode & 3) == bits(insn->word, 23, 22))
 		return NULL; /* from a format to itself */
 	if (opcode >= 16 && insn->size == 16)

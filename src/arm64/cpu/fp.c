@@ -7,9 +7,9 @@
 #include "arm64/cpu/fp_number.h"
 
 /* A sum that is exactly zero is -0 only when rounding towards minus infinity. */
-static uint64_t zero_sum(const struct fp_env *env, unsigned int size)
+static uint64_t zero_sum(unsigned int size, enum fp_rounding rounding)
 {
-	return fp_zero(size, fp_rounding(env) == FP_NEGINF);
+	return fp_zero(size, rounding == FP_NEGINF);
 }
 
 /*
@@ -18,7 +18,7 @@ static uint64_t zero_sum(const struct fp_env *env, unsigned int size)
  * leading bit cancels.
  */
 static uint64_t sum_round(struct fp_env *env, unsigned int size, bool sign_a, int exponent_a, uint128 a, bool sign_b, int exponent_b, uint128 b,
-			  int scale)
+			  int scale, enum fp_rounding rounding)
 {
 	bool sign = sign_a;
 	int exponent = exponent_a;
@@ -39,8 +39,8 @@ static uint64_t sum_round(struct fp_env *env, unsigned int size, bool sign_a, in
 		sign = sign_b;
 	}
 	if (sum == 0)
-		return zero_sum(env, size);
-	return fp_round128(env, size, sign, exponent + 1 + scale, sum, fp_rounding(env));
+		return zero_sum(size, rounding);
+	return fp_round128(env, size, sign, exponent + 1 + scale, sum, rounding);
 }
 
 static uint128 sum_fraction(const struct fp_number *number)
@@ -48,7 +48,7 @@ static uint128 sum_fraction(const struct fp_number *number)
 	return number->kind == FP_FINITE ? (uint128)number->fraction << 63 : 0;
 }
 
-static uint64_t add(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b, bool subtract)
+static uint64_t add(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b, bool subtract, enum fp_rounding rounding)
 {
 	struct fp_number na = fp_unpack(env, size, a), nb = fp_unpack(env, size, b);
 
@@ -60,26 +60,26 @@ static uint64_t add(struct fp_env *env, unsigned int size, uint64_t a, uint64_t 
 	if (nb.kind == FP_INFINITY)
 		return fp_infinity(size, nb.sign);
 	if (na.kind == FP_ZERO_NUMBER && nb.kind == FP_ZERO_NUMBER)
-		return na.sign == nb.sign ? fp_zero(size, na.sign) : zero_sum(env, size);
-	return sum_round(env, size, na.sign, na.exponent, sum_fraction(&na), nb.sign, nb.exponent, sum_fraction(&nb), 0);
+		return na.sign == nb.sign ? fp_zero(size, na.sign) : zero_sum(size, rounding);
+	return sum_round(env, size, na.sign, na.exponent, sum_fraction(&na), nb.sign, nb.exponent, sum_fraction(&nb), 0, rounding);
 }
 
 uint64_t fp_add(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b)
 {
 	uint64_t result;
 
-	return likely(host_compute(env, HOST_ADD, size, a, b, &result)) ? result : add(env, size, a, b, false);
+	return likely(host_compute(env, HOST_ADD, size, a, b, &result)) ? result : add(env, size, a, b, false, fp_rounding(env));
 }
 
 uint64_t fp_sub(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b)
 {
 	uint64_t result;
 
-	return likely(host_compute(env, HOST_SUB, size, a, b, &result)) ? result : add(env, size, a, b, true);
+	return likely(host_compute(env, HOST_SUB, size, a, b, &result)) ? result : add(env, size, a, b, true, fp_rounding(env));
 }
 
 /* FMULX differs where infinity meets zero. */
-static uint64_t multiply(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b, bool extended)
+static uint64_t multiply(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b, bool extended, enum fp_rounding rounding)
 {
 	struct fp_number na = fp_unpack(env, size, a), nb = fp_unpack(env, size, b);
 	bool sign = na.sign != nb.sign;
@@ -93,21 +93,21 @@ static uint64_t multiply(struct fp_env *env, unsigned int size, uint64_t a, uint
 	}
 	if (na.kind == FP_ZERO_NUMBER || nb.kind == FP_ZERO_NUMBER)
 		return fp_zero(size, sign);
-	return fp_round128(env, size, sign, na.exponent + nb.exponent + 1, (uint128)na.fraction * nb.fraction, fp_rounding(env));
+	return fp_round128(env, size, sign, na.exponent + nb.exponent + 1, (uint128)na.fraction * nb.fraction, rounding);
 }
 
 uint64_t fp_mul(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b)
 {
 	uint64_t result;
 
-	return likely(host_compute(env, HOST_MUL, size, a, b, &result)) ? result : multiply(env, size, a, b, false);
+	return likely(host_compute(env, HOST_MUL, size, a, b, &result)) ? result : multiply(env, size, a, b, false, fp_rounding(env));
 }
 
 uint64_t fp_mulx(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b)
 {
 	uint64_t result;
 
-	return likely(host_compute(env, HOST_MUL, size, a, b, &result)) ? result : multiply(env, size, a, b, true);
+	return likely(host_compute(env, HOST_MUL, size, a, b, &result)) ? result : multiply(env, size, a, b, true, fp_rounding(env));
 }
 
 static uint64_t divide(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b)
@@ -197,10 +197,11 @@ static uint64_t fused(struct fp_env *env, unsigned int size, const struct fp_num
 	if (infinite)
 		return fp_infinity(size, sign);
 	if (addend->kind == FP_ZERO_NUMBER && zero)
-		return addend->sign == sign ? fp_zero(size, sign) : zero_sum(env, size);
+		return addend->sign == sign ? fp_zero(size, sign) : zero_sum(size, fp_rounding(env));
 	/* The product has two bits before the point; its own last bits are zeros, so that none is lost here. */
 	product = zero ? 0 : (uint128)a->fraction * b->fraction >> 1;
-	return sum_round(env, size, addend->sign, addend->exponent, sum_fraction(addend), sign, a->exponent + b->exponent + 1, product, scale);
+	return sum_round(env, size, addend->sign, addend->exponent, sum_fraction(addend), sign, a->exponent + b->exponent + 1, product, scale,
+			 fp_rounding(env));
 }
 
 static uint64_t muladd(struct fp_env *env, unsigned int size, uint64_t addend, uint64_t a, uint64_t b)
@@ -239,6 +240,22 @@ static uint64_t half_widen(struct fp_env *env, uint16_t a)
 uint32_t fp_muladd_half(struct fp_env *env, uint32_t addend, uint16_t a, uint16_t b)
 {
 	return (uint32_t)fp_muladd(env, 32, addend, half_widen(env, a), half_widen(env, b));
+}
+
+/* BFAdd and BFMulH: rounded to odd, without subnormals; what is too large is infinite. */
+static uint32_t bfloat_step(uint32_t a, uint32_t b, bool product)
+{
+	struct fp_env env = { .fpcr = FPCR_FZ | FPCR_DN };
+	uint64_t result = product ? multiply(&env, 32, a, b, false, FP_ODD) : add(&env, 32, a, b, false, FP_ODD);
+
+	return (uint32_t)result + !!(env.flags & FPSR_OFC);
+}
+
+uint32_t fp_bfloat_dot(uint32_t addend, uint32_t a, uint32_t b)
+{
+	uint32_t low = bfloat_step(a << 16, b << 16, true), high = bfloat_step(a & 0xffff0000, b & 0xffff0000, true);
+
+	return bfloat_step(addend, bfloat_step(low, high, false), false);
 }
 
 /* (constant - a * b) * 2^scale, where infinity times zero counts as zero: FPRecipStepFused, FPRSqrtStepFused. */

@@ -72,6 +72,10 @@ uint32_t fp_rsqrt_estimate_integer(uint32_t a);
 /* FMLAL: a single plus the product of two halves, rounded once. */
 uint32_t fp_muladd_half(struct fp_env *env, uint32_t addend, uint16_t a, uint16_t b);
 
+/* BFloat16: the upper half of a single. Of a single, as FPCR rounds; and a sum of two products (BFDotAdd), which knows no FPCR. */
+uint16_t fp_to_bfloat(struct fp_env *env, uint32_t a);
+uint32_t fp_bfloat_dot(uint32_t addend, uint32_t a, uint32_t b);
+
 /* NZCV, as FCMP sets them, in bits 3:0. */
 unsigned int fp_compare(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b, bool signal_all_nans);
 bool fp_equal(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b);

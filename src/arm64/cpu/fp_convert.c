@@ -39,6 +39,28 @@ uint64_t fp_convert(struct fp_env *env, unsigned int from, unsigned int to, uint
 	return env->fpcr & FPCR_DN ? fp_default_nan(to) : convert_nan(from, to, n.sign, a);
 }
 
+/* FPConvertBF: the exponents are those of a single, whose last 16 bits are rounded away. */
+uint16_t fp_to_bfloat(struct fp_env *env, uint32_t a)
+{
+	struct fp_number n = fp_unpack_convert(env, 32, a);
+	uint32_t sign = a >> 16 & 0x8000, result = a >> 16 & 0x7fff;
+	uint64_t rest = (uint64_t)a << 48;
+	enum fp_rounding rounding = fp_rounding(env);
+
+	if (n.kind == FP_ZERO_NUMBER)
+		return (uint16_t)sign;
+	if (n.kind == FP_SNAN)
+		env->flags |= FPSR_IOC;
+	if (fp_is_nan(n.kind))
+		return (uint16_t)(env->fpcr & FPCR_DN ? 0x7fc0 : sign | result | 0x40);
+	if (n.kind == FP_FINITE && rest)
+		env->flags |= result < 0x80 ? FPSR_UFC | FPSR_IXC : FPSR_IXC;
+	result += fp_rounds_up(n.sign, result & 1, rest, rounding);
+	if (n.kind == FP_FINITE && result == 0x7f80)
+		env->flags |= FPSR_OFC; /* which only rounding away from zero does: to infinity */
+	return (uint16_t)(sign | result);
+}
+
 /*
  * The magnitude of a finite number times 2^scale, rounded to an integer; all ones when it is 2^64 or more. *inexact: it was not one.
  */

@@ -8,6 +8,7 @@
 #include "arm64/cpu/walk.h"
 
 #define ZVA_SIZE 64u /* DCZID_EL0 */
+#define SCTLR_ENRCTX (UINT64_C(1) << 10)
 
 static void nothing(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
@@ -33,6 +34,13 @@ static bool cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 static void cache(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	if (cache_check(cpu, insn))
+		a64_next(cpu, insn);
+}
+
+/* CFP, DVP and CPP RCTX: nothing was predicted. */
+static void restrict_prediction(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (user_allowed(cpu, insn, SCTLR_ENRCTX))
 		a64_next(cpu, insn);
 }
 
@@ -97,6 +105,7 @@ static __attribute__((noinline)) bool translate_done(struct arm64_vcpu *cpu, con
 
 HANDLER_IF(translate, translate_done(cpu, insn))
 
+/* C5.5. CRn 9 is FEAT_XS' nXS, which may be done earlier. */
 static a64_fn *decode_tlbi(struct a64_decode *decode, unsigned int crm, unsigned int op2)
 {
 	decode->ends = true;
@@ -123,7 +132,7 @@ a64_fn *decode_maintenance(struct a64_decode *decode, struct a64_insn *insn)
 	if (bit(insn->word, 21) || (op1 == 0 && !el1) || (op1 != 0 && op1 != 3)) /* SYSL has no use here */
 		return NULL;
 	insn->n = reg_read(bits(insn->word, 4, 0));
-	if (bits(insn->word, 15, 12) == 8)
+	if (bits(insn->word, 15, 12) == 8 || bits(insn->word, 15, 12) == 9)
 		return op1 == 0 ? decode_tlbi(decode, crm, op2) : NULL;
 	if (bits(insn->word, 15, 12) != 7)
 		return NULL;
@@ -135,6 +144,8 @@ a64_fn *decode_maintenance(struct a64_decode *decode, struct a64_insn *insn)
 	case 3 << 7 | 5 << 3 | 1: /* IC IVAU */
 	case 3 << 7 | 10 << 3 | 1: case 3 << 7 | 11 << 3 | 1: case 3 << 7 | 12 << 3 | 1: case 3 << 7 | 13 << 3 | 1: case 3 << 7 | 14 << 3 | 1:
 		return cache;
+	case 3 << 7 | 3 << 3 | 4: case 3 << 7 | 3 << 3 | 5: case 3 << 7 | 3 << 3 | 7:
+		return restrict_prediction;
 	case 3 << 7 | 4 << 3 | 1:
 		return dc_zva;
 	case 0 << 7 | 8 << 3 | 0: case 0 << 7 | 8 << 3 | 1: case 0 << 7 | 8 << 3 | 2: case 0 << 7 | 8 << 3 | 3: /* AT S1E1R ... S1E0W */

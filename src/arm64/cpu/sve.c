@@ -27,6 +27,7 @@ static const struct sve_table tables[] = {
 	{ 0x84, 0xa5, sve_load_rows },
 	{ 0xe4, 0xe5, sve_store_rows },
 	{ 0x84, 0xe5, sve_gather_rows },
+	{ 0x64, 0x65, sve_bfloat_rows },
 	{ 0x04, 0x45, sve2_integer_rows },
 	{ 0x45, 0x45, sve2_widen_rows },
 	{ 0x04, 0x45, sve2_multiply_rows },

@@ -70,6 +70,7 @@ extern const struct sve_row sve_convert_rows[];   /* sve_convert.c: floating-poi
 extern const struct sve_row sve_load_rows[];      /* sve_load.c: contiguous loads */
 extern const struct sve_row sve_store_rows[];     /* sve_store.c: contiguous stores */
 extern const struct sve_row sve_gather_rows[];    /* sve_gather.c: gather loads, scatter stores, prefetches */
+extern const struct sve_row sve_bfloat_rows[];    /* sve_bfloat.c */
 extern const struct sve_row sve2_integer_rows[];  /* sve2_integer.c: saturating, halving, pairwise; shifts */
 extern const struct sve_row sve2_widen_rows[];    /* sve2_widen.c: elements twice or half as wide as others */
 extern const struct sve_row sve2_multiply_rows[]; /* sve2_multiply.c: multiplication and multiply-add; dot products */

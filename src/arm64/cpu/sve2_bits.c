@@ -1,6 +1,8 @@
 /*
- * SVE2 instructions on bits and on what matches: ternary logic, rotations, bit permutes (FEAT_SVE_BitPerm), searches for characters, histograms.
+ * SVE2 instructions on bits and on what matches: ternary logic, rotations, bit permutes (FEAT_SVE_BitPerm), searches for characters, histograms;
+ * cryptography (FEAT_SVE_AES, FEAT_SVE_SHA3, FEAT_SVE_SM4).
  */
+#include "arm64/cpu/crypto.h"
 #include "arm64/cpu/sve.h"
 
 /* ---- Ternary logic: of Zdn, Zm and Zk. ---- */
@@ -150,6 +152,61 @@ static void histseg(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	a64_next(cpu, insn);
 }
 
+/* ---- Cryptography. ---- */
+
+/* AESE, AESD (bit 10); Zm is bits 9:5. */
+static void aes_round(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	const union arm64_z zm = *sve_zn(cpu, insn);
+	union arm64_z *zdn = sve_zd(cpu, insn);
+
+	for (unsigned int i = 0; i < cpu->vl / 8u; i += 2)
+		aes_round_half(&zdn->d[i], &zm.d[i], bit(insn->word, 10));
+	a64_next(cpu, insn);
+}
+
+/* AESMC, AESIMC (bit 10). */
+static void aes_columns(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	union arm64_z *zdn = sve_zd(cpu, insn);
+
+	for (unsigned int i = 0; i < cpu->vl / 8u; i++)
+		zdn->d[i] = bit(insn->word, 10) ? aes_unmix_columns(zdn->d[i]) : aes_mix_columns(zdn->d[i]);
+	a64_next(cpu, insn);
+}
+
+/* SM4E; Zm is bits 9:5. */
+static void sm4e(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	const union arm64_z zm = *sve_zn(cpu, insn);
+	union arm64_z *zdn = sve_zd(cpu, insn);
+
+	for (unsigned int i = 0; i < cpu->vl / 4u; i += 4)
+		sm4_rounds(&zdn->s[i], &zm.s[i], false);
+	a64_next(cpu, insn);
+}
+
+static void sm4ekey(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	const union arm64_z zm = *sve_zm(cpu, insn);
+	union arm64_z zn = *sve_zn(cpu, insn);
+
+	for (unsigned int i = 0; i < cpu->vl / 4u; i += 4)
+		sm4_rounds(&zn.s[i], &zm.s[i], true);
+	sve_copy(cpu, sve_zd(cpu, insn), &zn);
+	a64_next(cpu, insn);
+}
+
+static void rax1(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	const union arm64_z *zn = sve_zn(cpu, insn), *zm = sve_zm(cpu, insn);
+	union arm64_z *zd = sve_zd(cpu, insn);
+
+	for (unsigned int i = 0; i < cpu->vl / 8u; i++)
+		zd->d[i] = zn->d[i] ^ (zm->d[i] << 1 | zm->d[i] >> 63);
+	a64_next(cpu, insn);
+}
+
 /* ---- The encodings. ---- */
 
 const struct sve_row sve2_bits_rows[] = {
@@ -169,5 +226,11 @@ const struct sve_row sve2_bits_rows[] = {
 	{ 0xff20e000, 0x45208000, match, .sizes = SVE_B | SVE_H },
 	{ 0xff20e000, 0x4520c000, histcnt, .sizes = SVE_SD },
 	{ 0xffe0fc00, 0x4520a000, histseg },
+	/* AESE, AESD, AESMC, AESIMC, SM4E, SM4EKEY, RAX1. */
+	{ 0xfffff800, 0x4522e000, aes_round },
+	{ 0xfffffbe0, 0x4520e000, aes_columns },
+	{ 0xfffffc00, 0x4523e000, sm4e },
+	{ 0xffe0fc00, 0x4520f000, sm4ekey },
+	{ 0xffe0fc00, 0x4520f400, rax1 },
 	{ 0 },
 };

@@ -11,6 +11,7 @@
 #include "arm64/cpu/system.h"
 
 #define MDSCR_SS_MDE (UINT64_C(1) << 0 | UINT64_C(1) << 15)
+#define DISR_A (UINT64_C(1) << 31)
 
 bool a64_attention(const struct arm64_vcpu *cpu)
 {
@@ -135,6 +136,16 @@ static void wfe(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	a64_done(cpu, insn, ARM64_STOP_NONE);
 }
 
+/* D1.4.5: an SError that is masked is deferred to DISR_EL1; others have been taken. */
+static void esb(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+{
+	if (cpu->serror.pending && cpu->pstate & PSTATE_A) {
+		cpu->serror.pending = false;
+		cpu->sys[SYS_DISR_EL1] = DISR_A | cpu->serror.esr;
+	}
+	a64_next(cpu, insn);
+}
+
 static a64_fn *decode_hint(struct a64_decode *decode, struct a64_insn *insn)
 {
 	a64_fn *handler = decode_pac_hint(decode, insn);
@@ -148,6 +159,8 @@ static a64_fn *decode_hint(struct a64_decode *decode, struct a64_insn *insn)
 	case 3:
 		decode->ends = true;
 		return wfi;
+	case 16:
+		return esb;
 	default:
 		return nop;
 	}

@@ -2,6 +2,8 @@
  * MRS and MSR: which registers there are, who may access them, and what else happens then. Registers that are no more than storage come from
  * sysregs_list.h; the others have a row here. What stands in neither is UNDEFINED.
  */
+#include <sys/random.h>
+
 #include "arm64/cpu/flags.h"
 #include "arm64/cpu/mem.h"
 #include "arm64/cpu/monitors.h"
@@ -164,6 +166,17 @@ static uint64_t ccsidr_read(struct arm64_vcpu *cpu, enum sysreg reg)
 static void csselr_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 {
 	cpu->sys[reg] = value & 15;
+}
+
+/* RNDR, RNDRRS (FEAT_RNG): Z alone says that there is none now. */
+static uint64_t random_read(struct arm64_vcpu *cpu, enum sysreg reg)
+{
+	uint64_t value;
+	bool there = getrandom(&value, sizeof value, GRND_NONBLOCK) == sizeof value;
+
+	(void)reg;
+	flags_set(cpu, there ? 0 : 4);
+	return there ? value : 0;
 }
 
 static uint64_t isr_read(struct arm64_vcpu *cpu, enum sysreg reg)
@@ -329,6 +342,8 @@ static const struct row special[] = {
 	{ AT(3, 3, 4, 4, 1), PLACE_FPSR, USER | NEEDS_FP, place_read, place_write },
 	{ AT(3, 3, 0, 0, 1), SYS_CTR_EL0, READ_ONLY | USER_READ, ctr_read, NULL, ctr_allow },
 	{ AT(3, 3, 0, 0, 7), 0, READ_ONLY | USER_READ, dczid_read },
+	{ AT(3, 3, 2, 4, 0), 0, READ_ONLY | USER_READ, random_read },
+	{ AT(3, 3, 2, 4, 1), 0, READ_ONLY | USER_READ, random_read },
 	{ AT(3, 1, 0, 0, 0), 0, READ_ONLY, ccsidr_read },
 	{ AT(3, 2, 0, 0, 0), SYS_CSSELR_EL1, 0, NULL, csselr_write },
 	{ AT(3, 0, 12, 1, 0), 0, READ_ONLY, isr_read },
@@ -415,11 +430,15 @@ static uint16_t consequences(enum sysreg reg)
 	}
 }
 
-/* D17.2: registers of features that the guest's ID registers do not show. */
+/* D17.2: registers of features that the guest's ID registers do not show; of breakpoints, watchpoints and event counters that there are not. */
 static bool hidden(const struct arm64_vcpu *cpu, enum sysreg reg)
 {
-	uint64_t mmfr3 = arm64_vm(cpu)->id[SYS_ID_AA64MMFR3_EL1 - SYS_ID_PFR0_EL1];
+	uint64_t mmfr3 = arm64_vm(cpu)->id[SYS_ID_AA64MMFR3_EL1 - SYS_ID_PFR0_EL1], counters = arm64_vm(cpu)->pmcr_n;
 
+	if (reg >= SYS_PMEVCNTR0_EL0 && reg <= SYS_PMEVTYPER30_EL0)
+		return (reg - SYS_PMEVCNTR0_EL0) % 31 >= counters;
+	if (reg >= SYS_DBGBVR2_EL1 && reg <= SYS_DBGWCR15_EL1)
+		return 2 + (reg - SYS_DBGBVR2_EL1) / 4u >= ((reg - SYS_DBGBVR2_EL1) % 4 < 2 ? ARM64_BREAKPOINTS : ARM64_WATCHPOINTS);
 	switch ((int)reg) {
 	case SYS_TCR2_EL1: return !(mmfr3 & 15);
 	case SYS_PIR_EL1: case SYS_PIRE0_EL1: return !(mmfr3 >> 8 & 15);
@@ -450,7 +469,7 @@ static struct row storage_row(enum sysreg reg)
 		row.flags |= NEEDS_PMU | USER;
 		row.read = a64_monitors_read;
 		row.write = a64_monitors_write;
-		row.allow = encoding >> 11 == 7 && (encoding >> 3 & 15) < 12 ? event_allow : pmu_allow;
+		row.allow = (encoding >> 3 & 15) < 12 ? event_allow : pmu_allow;
 		break;
 	}
 	if (reg == SYS_TPIDR_EL0)
@@ -482,19 +501,12 @@ static struct row row_get(unsigned int number)
 
 /* ---- Handlers. ---- */
 
-/* FEAT_IDST: reading ID registers at EL0 is trapped, not UNDEFINED. */
-static bool id_space_trapped(const struct arm64_vcpu *cpu, unsigned int encoding)
+/* FEAT_IDST: what cannot be read of the feature ID space, op1 0, 1 or 3, CRn 0, CRm 0 ... 7, is trapped, not UNDEFINED. */
+static bool id_space(unsigned int encoding)
 {
-	uint64_t mmfr2 = arm64_vm(cpu)->id[SYS_ID_AA64MMFR2_EL1 - SYS_ID_PFR0_EL1];
+	unsigned int op1 = encoding >> 11 & 7;
 
-	return encoding >> 14 == 3 && (encoding >> 11 & 7) != 3 && (encoding >> 7 & 15) == 0 && mmfr2 >> 36 & 15;
-}
-
-static bool monitor_there(const struct arm64_vcpu *cpu, const struct row *row)
-{
-	enum sysreg reg = (enum sysreg)row->reg;
-
-	return arm64_has(cpu, KVM_ARM_VCPU_PMU_V3) && a64_monitors_have(cpu, row->flags & SELECTED ? a64_monitors_selected(cpu, reg) : reg);
+	return encoding >> 14 == 3 && (op1 < 2 || op1 == 3) && (encoding >> 6 & 31) == 0;
 }
 
 /* Whether the access may go on; if not, the exception is recorded. */
@@ -503,10 +515,11 @@ static bool access_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, co
 	uint16_t user = write ? USER_WRITE : USER_READ;
 
 	if ((row->flags & READ_ONLY && write) || (row->flags & WRITE_ONLY && !write) ||
-	    (row->flags & NEEDS_PMU && !monitor_there(cpu, row)) || (row->flags & NEEDS_SVE && !arm64_has(cpu, KVM_ARM_VCPU_SVE)) ||
+	    (row->flags & NEEDS_PMU && !arm64_has(cpu, KVM_ARM_VCPU_PMU_V3)) || (row->flags & NEEDS_SVE && !arm64_has(cpu, KVM_ARM_VCPU_SVE)) ||
 	    (row->flags & NEEDS_PTRAUTH && !arm64_has(cpu, KVM_ARM_VCPU_PTRAUTH_ADDRESS)) || (row->flags & DATA && hidden(cpu, (enum sysreg)row->reg)) ||
+	    (row->flags & SELECTED && hidden(cpu, a64_monitors_selected(cpu, (enum sysreg)row->reg))) ||
 	    (!cpu->el && !(row->flags & user))) {
-		if (!cpu->el && !write && id_space_trapped(cpu, row->encoding))
+		if (!write && id_space(row->encoding))
 			a64_system_trap(cpu, insn);
 		else
 			a64_undefined(cpu, insn);
@@ -645,7 +658,7 @@ a64_fn *decode_system_register(struct a64_decode *decode, struct a64_insn *insn)
 
 	insn->d = read ? reg_write(bits(insn->word, 4, 0)) : reg_read(bits(insn->word, 4, 0));
 	if (!row_find(system_encoding(insn->word), &number))
-		return NULL;
+		return read && id_space(system_encoding(insn->word)) ? a64_system_trap : NULL;
 	insn->imm = number;
 	handler = decode_frequent(decode, insn, read);
 	if (handler)

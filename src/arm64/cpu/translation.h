@@ -26,7 +26,7 @@ static inline unsigned int a64_address_bits(const struct arm64_vcpu *cpu, unsign
 {
 	unsigned int size = 64 - (cpu->sys[SYS_TCR_EL1] >> (upper ? 16 : 0) & 0x3f);
 
-	return size > 48 ? 48 : size < 25 ? 25 : size;
+	return size > 48 ? 48 : size < 16 ? 16 : size;
 }
 
 /* Whether the top byte is a tag that translation ignores. */

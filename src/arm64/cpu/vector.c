@@ -1,6 +1,6 @@
 /*
  * Decoding of scalar floating point and Advanced SIMD data processing (C4.1.95): the classes of encodings, each with the tables that hold
- * its instructions. What they do is not known here. Left out, and so unallocated: SM3, SM4, BFloat16 and Int8 matrix multiplication.
+ * its instructions. What they do is not known here.
  */
 #include "arm64/cpu/vector.h"
 
@@ -37,6 +37,7 @@ static const struct vector_class classes[] = {
 	{ 0x8f208400, 0x0e008400, U | KEY_14_11, SIZE_FIELD, vector_saturate_extra_rows },
 	{ 0x8f208400, 0x0e008400, U | KEY_14_11, SIZE_FIELD, vector_dot_rows },
 	{ 0x8f208400, 0x0e008400, U | KEY_14_11, SIZE_FIELD, float_complex_rows },
+	{ 0x8f208400, 0x0e008400, U | KEY_14_11, SIZE_FIELD, float_bfloat_rows },
 	{ 0x8f200c00, 0x0e200000, U | KEY_15_12, SIZE_FIELD, vector_long_rows },
 	/* Two-register miscellaneous, across lanes, scalar pairwise. */
 	{ 0x8f3e0c00, 0x0e200800, U | KEY_16_12, SIZE_FIELD, vector_misc_rows },
@@ -44,6 +45,7 @@ static const struct vector_class classes[] = {
 	{ 0x8f3e0c00, 0x0e200800, U | KEY_16_12, SIZE_FIELD, vector_narrow_rows },
 	{ 0x8f3e0c00, 0x0e200800, U | A | KEY_16_12, SIZE_FIELD, float_misc_rows },
 	{ 0x8f3e0c00, 0x0e200800, U | A | KEY_16_12, SIZE_FIELD, float_misc_no_half_rows },
+	{ 0x8f3e0c00, 0x0e200800, U | KEY_16_12, SIZE_FIELD, float_bfloat_misc_rows },
 	{ 0x8f7e0c00, 0x0e780800, U | A | KEY_16_12, SIZE_NONE, float_misc_rows },
 	{ 0x9f3e0c00, 0x0e300800, U | KEY_16_12, SIZE_FIELD, vector_across_rows },
 	{ 0x9f3e0c00, 0x0e300800, U | A | KEY_16_12, SIZE_FIELD, float_across_rows },
@@ -55,6 +57,7 @@ static const struct vector_class classes[] = {
 	{ 0x8f000400, 0x0f000000, U | KEY_15_12, SIZE_FIELD, vector_long_element_rows },
 	{ 0x8f000400, 0x0f000000, U | KEY_15_12, SIZE_FIELD, vector_dot_element_rows },
 	{ 0x8f000400, 0x0f000000, U | KEY_15_12, SIZE_FIELD, float_element_rows },
+	{ 0x8f000400, 0x0f000000, U | KEY_15_12, SIZE_FIELD, float_bfloat_element_rows },
 	/* Shift by immediate. */
 	{ 0x8f800400, 0x0f000400, U | KEY_15_11, SIZE_IMMH, vector_shift_rows },
 	{ 0x8f800400, 0x0f000400, U | KEY_15_11, SIZE_IMMH, vector_shift_narrow_rows },
@@ -73,6 +76,10 @@ static const struct vector_class classes[] = {
 	{ 0xfffff000, 0xcec08000, 3 << 10, SIZE_NONE, vector_sha512_two_rows },
 	{ 0xff808000, 0xce000000, 3 << 21, SIZE_NONE, vector_sha3_rows },
 	{ 0xffe00000, 0xce800000, 0, SIZE_NONE, vector_xar_rows },
+	{ 0xffe08000, 0xce400000, 0, SIZE_NONE, vector_sm3ss1_rows },
+	{ 0xffe0c000, 0xce408000, 3 << 10, SIZE_NONE, vector_sm3tt_rows },
+	{ 0xffe0f000, 0xce60c000, 3 << 10, SIZE_NONE, vector_sm_three_rows },
+	{ 0xfffff000, 0xcec08000, 3 << 10, SIZE_NONE, vector_sm_two_rows },
 };
 
 /* log2 of the element's bytes; 4: none. */

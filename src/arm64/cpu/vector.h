@@ -206,7 +206,9 @@ extern const struct vector_row vector_copy_rows[], vector_insert_rows[], vector_
 extern const struct vector_row vector_shift_rows[], vector_shift_narrow_rows[];
 extern const struct vector_row vector_aes_rows[], vector_sha_three_rows[], vector_sha_two_rows[];
 extern const struct vector_row vector_sha512_three_rows[], vector_sha512_two_rows[], vector_sha3_rows[], vector_xar_rows[];
+extern const struct vector_row vector_sm3ss1_rows[], vector_sm3tt_rows[], vector_sm_three_rows[], vector_sm_two_rows[];
 extern const struct vector_row float_three_same_rows[], float_half_product_rows[], float_element_rows[], float_complex_rows[];
+extern const struct vector_row float_bfloat_rows[], float_bfloat_element_rows[], float_bfloat_misc_rows[];
 extern const struct vector_row float_misc_rows[], float_misc_no_half_rows[], float_across_rows[], float_pairwise_rows[], float_shift_rows[];
 
 /* The handler of an allocated instruction, or the one that traps where floating point is not enabled. */
@@ -215,6 +217,8 @@ a64_fn *vector_trapped(struct a64_decode *decode, a64_fn *run);
 /* Modified immediates (vector_move.c) and scalar floating point (float_scalar.c) have operands that are not rows. */
 a64_fn *decode_modified_immediate(struct a64_insn *insn);
 a64_fn *decode_float_scalar(struct a64_insn *insn);
+/* BFCVT (float_bfloat.c), which is among the latter. */
+a64_fn float_bfcvt;
 /* The handler that has the host's unit do the work, and leaves to `general` what that cannot (float_fast.c); or `general`. */
 a64_fn *float_fast(struct a64_insn *insn, a64_fn *general);
 

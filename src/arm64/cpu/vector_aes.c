@@ -1,6 +1,7 @@
 /*
  * The AES instructions (FEAT_AES). The state is the register's bytes, column by column. PMULL is in vector_long.c.
  */
+#include "arm64/cpu/crypto.h"
 #include "arm64/cpu/vector.h"
 
 /* FIPS 197, 5.1.1 and 5.3.2. */
@@ -42,27 +43,35 @@ static const uint8_t sbox_inverse[256] = {
 	0x17, 0x2b, 0x04, 0x7e, 0xba, 0x77, 0xd6, 0x26, 0xe1, 0x69, 0x14, 0x63, 0x55, 0x21, 0x0c, 0x7d,
 };
 
-/* AddRoundKey, then ShiftRows and SubBytes, either way round. */
-static void round_half(struct arm64_vcpu *cpu, uint32_t word, const uint8_t *box, unsigned int step)
+void aes_round_half(uint64_t state[2], const uint64_t key[2], bool inverse)
 {
-	union v128 d = v_get(cpu, rd(word)), n = v_get(cpu, rn(word)), result;
+	union v128 old = { .d = { state[0] ^ key[0], state[1] ^ key[1] } }, new;
+	const uint8_t *box = inverse ? sbox_inverse : sbox;
+	unsigned int step = inverse ? 12 : 4;
 
-	for (unsigned int i = 0; i < 2; i++)
-		d.d[i] ^= n.d[i];
 	for (unsigned int i = 0; i < 16; i++)
-		result.b[i] = box[d.b[(i + (i & 3) * step) % 16]];
-	v_set(cpu, rd(word), result, 16);
+		new.b[i] = box[old.b[(i + (i & 3) * step) % 16]];
+	state[0] = new.d[0];
+	state[1] = new.d[1];
+}
+
+static void round_half(struct arm64_vcpu *cpu, uint32_t word, bool inverse)
+{
+	union v128 d = v_get(cpu, rd(word)), n = v_get(cpu, rn(word));
+
+	aes_round_half(d.d, n.d, inverse);
+	v_set(cpu, rd(word), d, 16);
 }
 
 static void aese(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	round_half(cpu, insn->word, sbox, 4);
+	round_half(cpu, insn->word, false);
 	a64_next(cpu, insn);
 }
 
 static void aesd(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	round_half(cpu, insn->word, sbox_inverse, 12);
+	round_half(cpu, insn->word, true);
 	a64_next(cpu, insn);
 }
 
@@ -83,7 +92,7 @@ static uint64_t rotate_columns(uint64_t a, unsigned int step)
 }
 
 /* MixColumns: 2 a + 3 b + c + d, a byte and those below it. */
-static uint64_t mix_columns(uint64_t a)
+uint64_t aes_mix_columns(uint64_t a)
 {
 	uint64_t next = rotate_columns(a, 1);
 
@@ -94,21 +103,21 @@ static void aesmc(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	union v128 n = v_get(cpu, rn(insn->word));
 
-	v_set(cpu, rd(insn->word), (union v128){ .d = { mix_columns(n.d[0]), mix_columns(n.d[1]) } }, 16);
+	v_set(cpu, rd(insn->word), (union v128){ .d = { aes_mix_columns(n.d[0]), aes_mix_columns(n.d[1]) } }, 16);
 	a64_next(cpu, insn);
 }
 
 /* The inverse: MixColumns of 5 a + 4 c. */
-static uint64_t unmix_columns(uint64_t a)
+uint64_t aes_unmix_columns(uint64_t a)
 {
-	return mix_columns(a ^ times_2(times_2(a ^ rotate_columns(a, 2))));
+	return aes_mix_columns(a ^ times_2(times_2(a ^ rotate_columns(a, 2))));
 }
 
 static void aesimc(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	union v128 n = v_get(cpu, rn(insn->word));
 
-	v_set(cpu, rd(insn->word), (union v128){ .d = { unmix_columns(n.d[0]), unmix_columns(n.d[1]) } }, 16);
+	v_set(cpu, rd(insn->word), (union v128){ .d = { aes_unmix_columns(n.d[0]), aes_unmix_columns(n.d[1]) } }, 16);
 	a64_next(cpu, insn);
 }
 

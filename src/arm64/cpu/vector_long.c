@@ -332,28 +332,69 @@ const struct vector_row vector_shift_narrow_rows[] = {
 	{ .run = NULL }
 };
 
-/* ---- Dot products of four bytes in each word. ---- */
+/* ---- Dot products of four bytes in each word; products of matrices of eight bytes a row (FEAT_I8MM). ---- */
 
-static void dot(struct arm64_vcpu *cpu, const struct a64_insn *insn)
+static inline __attribute__((always_inline)) uint32_t byte_product(uint8_t n, bool n_unsigned, uint8_t m, bool m_unsigned)
+{
+	return (uint32_t)((n_unsigned ? n : (int8_t)n) * (m_unsigned ? m : (int8_t)m));
+}
+
+static inline __attribute__((always_inline)) void dot_product(struct arm64_vcpu *cpu, const struct a64_insn *insn, bool n_unsigned, bool m_unsigned)
 {
 	uint32_t word = insn->word;
-	bool is_unsigned = bit(word, 29);
 	union v128 d = v_get(cpu, rd(word)), n = v_get(cpu, rn(word)), m = v_operand_m(cpu, word, 32);
 
 	for (unsigned int i = 0; i < 16; i++)
-		d.s[i / 4] += is_unsigned ? (uint32_t)n.b[i] * m.b[i] : (uint32_t)((int8_t)n.b[i] * (int8_t)m.b[i]);
+		d.s[i / 4] += byte_product(n.b[i], n_unsigned, m.b[i], m_unsigned);
 	v_set(cpu, rd(word), d, v_bytes(word));
 	a64_next(cpu, insn);
 }
 
+/* Rows of Vn by rows of Vm: 2 x 2 sums. */
+static inline __attribute__((always_inline)) void matrix_product(struct arm64_vcpu *cpu, const struct a64_insn *insn, bool n_unsigned, bool m_unsigned)
+{
+	uint32_t word = insn->word;
+	union v128 d = v_get(cpu, rd(word)), n = v_get(cpu, rn(word)), m = v_get(cpu, rm(word));
+
+	for (unsigned int i = 0; i < 4; i++)
+		for (unsigned int k = 0; k < 8; k++)
+			d.s[i] += byte_product(n.b[i / 2 * 8 + k], n_unsigned, m.b[i % 2 * 8 + k], m_unsigned);
+	v_set(cpu, rd(word), d, 16);
+	a64_next(cpu, insn);
+}
+
+#define PRODUCT(name, kind, n_unsigned, m_unsigned)                                    \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn)          \
+	{                                                                              \
+		kind(cpu, insn, n_unsigned, m_unsigned);                               \
+	}
+PRODUCT(sdot, dot_product, false, false)
+PRODUCT(udot, dot_product, true, true)
+PRODUCT(usdot, dot_product, true, false)
+PRODUCT(sudot, dot_product, false, true)
+PRODUCT(smmla, matrix_product, false, false)
+PRODUCT(ummla, matrix_product, true, true)
+PRODUCT(usmmla, matrix_product, true, false)
+
+static bool is_whole(uint32_t word)
+{
+	return bit(word, 30);
+}
+
 const struct vector_row vector_dot_rows[] = {
-	{ OPCODE_11(0x2), VECTOR_S, 0, dot },
-	{ OPCODE_11(0x2) | U, VECTOR_S, 0, dot },
+	{ OPCODE_11(0x2), VECTOR_S, 0, sdot },
+	{ OPCODE_11(0x2) | U, VECTOR_S, 0, udot },
+	{ OPCODE_11(0x3), VECTOR_S, 0, usdot },
+	{ OPCODE_11(0x4), VECTOR_S, 0, smmla, is_whole },
+	{ OPCODE_11(0x4) | U, VECTOR_S, 0, ummla, is_whole },
+	{ OPCODE_11(0x5), VECTOR_S, 0, usmmla, is_whole },
 	{ .run = NULL }
 };
 
 const struct vector_row vector_dot_element_rows[] = {
-	{ OPCODE_12(0xe), VECTOR_S, 0, dot },
-	{ OPCODE_12(0xe) | U, VECTOR_S, 0, dot },
+	{ OPCODE_12(0xe), VECTOR_S, 0, sdot },
+	{ OPCODE_12(0xe) | U, VECTOR_S, 0, udot },
+	{ OPCODE_12(0xf), VECTOR_S, 0, usdot },
+	{ OPCODE_12(0xf), VECTOR_B, 0, sudot },
 	{ .run = NULL }
 };

@@ -95,16 +95,18 @@ static enum a64_walk_result walk_once(struct arm64_vcpu *cpu, struct a64_walk *w
 	bool hierarchical = !(tcr & (upper ? TCR_HPD1 : TCR_HPD0)), hardware_dirty = (tcr & (TCR_HA | TCR_HD)) == (TCR_HA | TCR_HD), writable;
 	struct descriptor descriptor;
 
+	grain = granule(tcr, upper);
+	stride = grain - 3;
+	if (size <= grain) /* 64 KiB: 17 bits are the least */
+		size = grain + 1;
 	if ((upper ? ~bare : bare) >> size)
 		return fault(walk, FSC_TRANSLATION, 0);
 	if (tcr & (upper ? TCR_EPD1 : TCR_EPD0) || (walk->user && tcr & (upper ? TCR_E0PD1 : TCR_E0PD0)))
 		return fault(walk, FSC_TRANSLATION, 0);
-	grain = granule(tcr, upper);
-	stride = grain - 3;
 	level = 4 - (size - grain + stride - 1) / stride;
 	low = bare & ((UINT64_C(1) << size) - 1);
 	shift = grain + (3 - level) * stride;
-	table = ttbr & ADDRESS_MASK & ~((UINT64_C(8) << (size - shift)) - 1);
+	table = ttbr & ADDRESS_MASK & ~((UINT64_C(8) << (size - shift > 3 ? size - shift : 3)) - 1);
 	if (table >= limit)
 		return fault(walk, FSC_ADDRESS_SIZE, 0);
 	for (;; level++, shift -= stride) {

@@ -27,6 +27,7 @@ static const struct {
 	{ "load", sve_load_rows },
 	{ "store", sve_store_rows },
 	{ "gather", sve_gather_rows },
+	{ "bfloat", sve_bfloat_rows },
 	{ "2integer", sve2_integer_rows },
 	{ "2widen", sve2_widen_rows },
 	{ "2multiply", sve2_multiply_rows },
