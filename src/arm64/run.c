@@ -423,7 +423,6 @@ static enum next run_prepared(struct arm64_vcpu *cpu)
 static long run_finish(struct arm64_vcpu *cpu, enum next next)
 {
 	cpu->vcpu.run->s.regs.device_irq_level = device_levels(cpu);
-	a64_cycles_update(cpu);
 	switch (next) {
 	case NEXT_EXIT:
 		return 0;

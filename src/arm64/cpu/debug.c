@@ -11,9 +11,10 @@
 #define MDSCR_KDE (UINT64_C(1) << 13)
 #define MDSCR_MDE (UINT64_C(1) << 15)
 #define OSLSR_OSLK (UINT64_C(1) << 1)
+
+#define ISS_EX (UINT64_C(1) << 6)
 #define CONTROL_E 1
 #define CONTROL_WT (UINT64_C(1) << 20) /* of a watchpoint: it is linked */
-#define ISS_EX (UINT64_C(1) << 6)
 enum { BT_ADDRESS, BT_ADDRESS_LINKED, BT_CONTEXT, BT_CONTEXT_LINKED }; /* DBGBCR<n>_EL1.BT */
 
 /* While the program debugs in whatever way, debug exceptions are its: even those of the guest's own registers (MDCR_EL2.TDE), but not software step. */

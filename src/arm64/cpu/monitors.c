@@ -12,6 +12,7 @@
 #define PMCR_LC 0x40
 #define PMCR_LP 0x80
 #define PMCR_KEPT UINT64_C(0xf9) /* LP, LC, DP, X, D, E */
+#define TYPE_KEPT UINT64_C(0xc000ffff) /* P, U, evtCount */
 #define CYCLE_COUNTER 31
 #define BIT(n) (UINT64_C(1) << (n))
 #define FILTER_P BIT(31)
@@ -187,13 +188,6 @@ enum sysreg a64_monitors_selected(const struct arm64_vcpu *cpu, enum sysreg firs
 	return (enum sysreg)(first + number);
 }
 
-bool a64_monitors_have(const struct arm64_vcpu *cpu, enum sysreg reg)
-{
-	unsigned int counter = (unsigned int)reg - SYS_PMEVCNTR0_EL0, type = (unsigned int)reg - SYS_PMEVTYPER0_EL0;
-
-	return !(counter < CYCLE_COUNTER && counter >= counters_n(cpu)) && !(type < CYCLE_COUNTER && type >= counters_n(cpu));
-}
-
 uint64_t a64_monitors_read(struct arm64_vcpu *cpu, enum sysreg reg)
 {
 	a64_cycles_update(cpu);
@@ -241,7 +235,10 @@ void a64_monitors_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 		cpu->sys[reg] = value;
 		break;
 	default:
-		cpu->sys[reg] = counters_wide(cpu) && reg <= SYS_PMEVCNTR30_EL0 ? value : (uint32_t)value;
+		if (reg <= SYS_PMEVCNTR30_EL0)
+			cpu->sys[reg] = counters_wide(cpu) ? value : (uint32_t)value;
+		else
+			cpu->sys[reg] = value & TYPE_KEPT;
 		break;
 	}
 	a64_monitors_enter(cpu); /* whether anything counts may have changed */

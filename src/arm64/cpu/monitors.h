@@ -14,8 +14,6 @@ void a64_monitors_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 uint64_t a64_monitors_events(const struct arm64_vcpu *cpu);
 /* PMXEVTYPER_EL0, PMXEVCNTR_EL0 (`first`: PMEVTYPER0_EL0 or PMEVCNTR0_EL0): the register that PMSELR_EL0 means. */
 enum sysreg a64_monitors_selected(const struct arm64_vcpu *cpu, enum sysreg first);
-/* False: an event counter, or its type, that the VM does not have (PMCR_EL0.N). */
-bool a64_monitors_have(const struct arm64_vcpu *cpu, enum sysreg reg);
 
 /* The guest is entered, and left: nothing counts outside. */
 void a64_monitors_enter(struct arm64_vcpu *cpu);

@@ -469,7 +469,7 @@ static struct row storage_row(enum sysreg reg)
 		row.flags |= NEEDS_PMU | USER;
 		row.read = a64_monitors_read;
 		row.write = a64_monitors_write;
-		row.allow = encoding >> 11 == 7 && (encoding >> 3 & 15) < 12 ? event_allow : pmu_allow;
+		row.allow = (encoding >> 3 & 15) < 12 ? event_allow : pmu_allow;
 		break;
 	}
 	if (reg == SYS_TPIDR_EL0)
@@ -509,21 +509,15 @@ static bool id_space(unsigned int encoding)
 	return encoding >> 14 == 3 && (op1 < 2 || op1 == 3) && (encoding >> 6 & 31) == 0;
 }
 
-static bool monitor_there(const struct arm64_vcpu *cpu, const struct row *row)
-{
-	enum sysreg reg = (enum sysreg)row->reg;
-
-	return arm64_has(cpu, KVM_ARM_VCPU_PMU_V3) && a64_monitors_have(cpu, row->flags & SELECTED ? a64_monitors_selected(cpu, reg) : reg);
-}
-
 /* Whether the access may go on; if not, the exception is recorded. */
 static bool access_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, const struct row *row, bool write)
 {
 	uint16_t user = write ? USER_WRITE : USER_READ;
 
 	if ((row->flags & READ_ONLY && write) || (row->flags & WRITE_ONLY && !write) ||
-	    (row->flags & NEEDS_PMU && !monitor_there(cpu, row)) || (row->flags & NEEDS_SVE && !arm64_has(cpu, KVM_ARM_VCPU_SVE)) ||
+	    (row->flags & NEEDS_PMU && !arm64_has(cpu, KVM_ARM_VCPU_PMU_V3)) || (row->flags & NEEDS_SVE && !arm64_has(cpu, KVM_ARM_VCPU_SVE)) ||
 	    (row->flags & NEEDS_PTRAUTH && !arm64_has(cpu, KVM_ARM_VCPU_PTRAUTH_ADDRESS)) || (row->flags & DATA && hidden(cpu, (enum sysreg)row->reg)) ||
+	    (row->flags & SELECTED && hidden(cpu, a64_monitors_selected(cpu, (enum sysreg)row->reg))) ||
 	    (!cpu->el && !(row->flags & user))) {
 		if (!write && id_space(row->encoding))
 			a64_system_trap(cpu, insn);
