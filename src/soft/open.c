@@ -16,12 +16,12 @@ void system_release(struct object *object)
 
 long object_descriptor(struct object *object, const char *name)
 {
-	int fd = fd_new_plain(name), error = fd < 0 ? fd : fd_install(fd, object);
+	int fd = fd_new_plain(name);
 
-	if (error && fd >= 0)
-		syscall(SYS_close, fd);
+	if (fd >= 0)
+		return fd_give(fd, object);
 	object_put(object);
-	return error ? error : fd;
+	return fd;
 }
 
 int system_open(const struct object_ops *ops, int flags)
