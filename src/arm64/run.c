@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "arm64/cpu/exec.h"
 #include "arm64/firmware.h"
+#include "core/clock.h"
 #include "core/user.h"
 #include "core/why.h"
 
@@ -17,18 +17,7 @@ enum next { NEXT_GO_ON, NEXT_EXIT /* KVM_RUN returns 0 */, NEXT_INTERRUPTED /* E
 
 #define POLL_NS 1000000 /* between two looks at a timer that has fired and was told, but may change */
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* ---- Timers: their interrupts are the program's to deliver (api.rst 8.5, KVM_CAP_ARM_USER_IRQ). ---- */
-
-#define TIMER_ENABLE 1
-#define TIMER_IMASK 2
 
 static bool timer_level(const struct arm64_vcpu *cpu, unsigned int timer)
 {
@@ -55,7 +44,7 @@ static uint64_t deadline(const struct arm64_vcpu *cpu)
 
 	if (at == UINT64_MAX)
 		return at;
-	now = now_ns();
+	now = monotonic_ns();
 	return at > now ? at : now + POLL_NS;
 }
 

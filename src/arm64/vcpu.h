@@ -289,7 +289,10 @@ long arm64_vcpu_run(struct arm64_vcpu *cpu);
 /* The reset that another vCPU's CPU_ON still owes this one: before it runs, and before anybody looks at its registers. */
 void arm64_power_on(struct arm64_vcpu *cpu);
 
-/* ---- The generic timer (timer.c). ---- */
+/* ---- The generic timer (timer.c). CNTV_CTL_EL0's and CNTP_CTL_EL0's bits. ---- */
+#define TIMER_ENABLE 1u
+#define TIMER_IMASK 2u
+#define TIMER_ISTATUS 4u
 uint64_t arm64_counter(const struct arm64_vcpu *cpu, unsigned int timer);
 #define ARM64_COUNTER_HZ UINT64_C(62500000) /* CNTFRQ_EL0 */
 /* Whether the timer's condition is met: ISTATUS. */
