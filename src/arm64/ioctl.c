@@ -68,19 +68,11 @@ static int do_set_attribute(void *cpu, void *data)
 
 /* ---- Arguments of other kinds. ---- */
 
-static void run_count(struct arm64_vcpu *cpu, long result)
-{
-	stats_count(&cpu->stats_values[ARM64_STAT_EXITS]);
-	if (result == -EINTR)
-		stats_count(&cpu->stats_values[ARM64_STAT_SIGNAL_EXITS]);
-	if (!result && cpu->vcpu.run->exit_reason == KVM_EXIT_MMIO)
-		stats_count(&cpu->stats_values[ARM64_STAT_MMIO_EXITS]);
-	stats_publish(&cpu->vcpu.stats);
-}
-
 /* What a vCPU needs before its first run. */
 static int run_check(const struct arm64_vcpu *cpu)
 {
+	if (!cpu->initialized)
+		return why(-ENOEXEC, "KVM_ARM_VCPU_INIT has not been called on this vCPU");
 	if (arm64_has(cpu, KVM_ARM_VCPU_SVE) && !cpu->finalized)
 		return why(-EPERM, "SVE: KVM_ARM_VCPU_FINALIZE has not been called on this vCPU");
 	if (arm64_has(cpu, KVM_ARM_VCPU_PMU_V3) && !cpu->pmu_created)
@@ -88,25 +80,11 @@ static int run_check(const struct arm64_vcpu *cpu)
 	return 0;
 }
 
-static long do_run(void *self, unsigned long arg)
+static long do_run(void *cpu, unsigned long arg)
 {
-	struct arm64_vcpu *cpu = self;
-	struct vcpu *interrupted = vcpu_running;
-	long result;
+	int error = arg ? 0 : run_check(cpu); /* an argument is refused before all else, by vcpu_run() */
 
-	if (arg)
-		return why(-EINVAL, "argument: %#lx must be 0", arg);
-	if (!cpu->initialized)
-		return why(-ENOEXEC, "KVM_ARM_VCPU_INIT has not been called on this vCPU");
-	result = run_check(cpu);
-	if (result)
-		return result;
-	arm64_pvtime_update(cpu);
-	vcpu_running = &cpu->vcpu;
-	result = arm64_vcpu_run(cpu);
-	vcpu_running = interrupted;
-	run_count(cpu, result);
-	return result;
+	return error ? error : vcpu_run(cpu, arg);
 }
 
 static long do_set_signal_mask(void *self, unsigned long arg)
@@ -208,4 +186,7 @@ static void vcpu_object_release(struct object *object)
 	vcpu_release((struct vcpu *)object);
 }
 
-const struct object_ops arm64_vcpu_ops = { .kind = "vcpu", .arch = KVM_REG_ARM64, .ioctl = vcpu_ioctl, .release = vcpu_object_release };
+const struct vcpu_ops arm64_vcpu_ops = {
+	.object = { .kind = "vcpu", .arch = KVM_REG_ARM64, .ioctl = vcpu_ioctl, .release = vcpu_object_release },
+	.run = arm64_vcpu_run,
+};

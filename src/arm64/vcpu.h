@@ -285,7 +285,7 @@ void arm64_vcpu_destroy(struct arm64_vcpu *cpu);
 void arm64_vcpu_reset(struct arm64_vcpu *cpu);
 
 /* ---- KVM_RUN (run.c). ---- */
-long arm64_vcpu_run(struct arm64_vcpu *cpu);
+long arm64_vcpu_run(struct vcpu *vcpu);
 /* The reset that another vCPU's CPU_ON still owes this one: before it runs, and before anybody looks at its registers. */
 void arm64_power_on(struct arm64_vcpu *cpu);
 

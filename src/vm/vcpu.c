@@ -10,7 +10,7 @@
 #include "core/why.h"
 #include "vm/vm.h"
 
-int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t id, const struct object_ops *ops)
+int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t id, const struct vcpu_ops *ops)
 {
 	char name[32];
 	void *run;
@@ -24,7 +24,8 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t id, const struct object
 	vcpu->vm = vm;
 	vcpu->id = id;
 	pthread_mutex_init(&vcpu->mutex, NULL);
-	object_init(&vcpu->object, ops);
+	vcpu->ops = ops;
+	object_init(&vcpu->object, &ops->object);
 	object_get(&vm->object);
 	return fd;
 }

@@ -17,8 +17,6 @@
 /* A vCPU that leaves may miss its sleeping stopper (its store may pass its load): the stopper looks again by itself. */
 #define STOP_SLEEP_NS 500000
 
-_Thread_local struct vcpu *vcpu_running;
-
 static const struct stats_row vm_stats_rows[VM_STATS] = {
 	[VM_STAT_TLB_FLUSH] = { "remote_tlb_flush", KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10 },
 	[VM_STAT_TLB_FLUSH_REQUESTS] = { "remote_tlb_flush_requests", KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10 },

@@ -6,6 +6,7 @@
 #define ANYKVM_VM_VM_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,6 +59,9 @@ static inline uint64_t slot_hva(const struct slot *slot, uint64_t gpa)
 	return slot->hva + (gpa - (slot->gfn << PAGE_SHIFT));
 }
 
+/* For a vCPU's fault_guard, whose context it is: whether the address is guest memory. The vCPU is in the guest. */
+bool slots_cover(void *vcpu, uint64_t address);
+
 /* Atomically marks a page dirty when the slot logs; cheap when it already is. */
 void slot_mark_dirty(struct slot *slot, uint64_t gfn);
 
@@ -91,9 +95,16 @@ struct vm {
 	struct worker worker;
 };
 
+/* What an architecture says of its vCPUs. */
+struct vcpu_ops {
+	struct object_ops object;
+	long (*run)(struct vcpu *vcpu); /* KVM_RUN's result */
+};
+
 /* What every architecture's vCPU starts with. */
 struct vcpu {
 	struct object object;
+	const struct vcpu_ops *ops;
 	struct vm *vm; /* holds a reference */
 	uint32_t id, index;
 	pthread_mutex_t mutex; /* held for the whole of each vCPU ioctl, KVM_RUN included */
@@ -143,18 +154,31 @@ int vm_pre_fault(struct vm *vm, struct kvm_pre_fault_memory *range);
  * does not name the vCPU yet. The vCPU's object takes a reference on the VM, which vcpu_release() drops: a VM lives as long as
  * a descriptor of a vCPU, and a vCPU's memory as long as its VM, which frees it (vcpu_destroy) when it goes.
  */
-int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t id, const struct object_ops *ops);
+int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t id, const struct vcpu_ops *ops);
 void vcpu_release(struct vcpu *vcpu);
 void vcpu_destroy(struct vcpu *vcpu);
 
 /* KVM_SET_SIGNAL_MASK (api.rst 4.9); `arg` is its argument. */
 long vcpu_signal_mask_set(struct vcpu *vcpu, unsigned long arg);
 
+/* ---- KVM_RUN (run.c). ---- */
+
 /*
  * The vCPU that this thread is running, or NULL: set around KVM_RUN. A signal handler that interrupts KVM_RUN can call into
  * the same VM again, and must be refused what would wait for the interrupted call.
  */
 extern _Thread_local struct vcpu *vcpu_running __attribute__((tls_model("initial-exec")));
+
+/* A row for tables of ioctls (core/command.h): the architecture's run() where signals and kicks reach it. */
+long vcpu_run(void *vcpu, unsigned long arg);
+
+/* Takes what other threads ask for, between two stays in the guest; false when KVM_RUN is to end with EINTR. */
+bool vcpu_requests_handle(struct vcpu *vcpu);
+
+static inline bool vcpu_requests_take(struct vcpu *vcpu)
+{
+	return !atomic_load(&vcpu->kick.request) || vcpu_requests_handle(vcpu);
+}
 
 void vcpu_guest_enter_wait(struct vcpu *vcpu);
 void vcpu_guest_leave_wake(struct vcpu *vcpu);
@@ -190,6 +214,16 @@ static inline void vm_memory_leave(struct vm *vm, bool entered)
 {
 	if (entered)
 		pthread_mutex_unlock(&vm->memory_lock);
+}
+
+/* In the guest: whether memory has changed since the vCPU last asked. Its cached translations must go. */
+static inline bool vcpu_translations_stale(struct vcpu *vcpu)
+{
+	uint64_t generation = atomic_load(&vcpu->vm->memory_generation);
+	bool stale = vcpu->memory_generation != generation;
+
+	vcpu->memory_generation = generation;
+	return stale;
 }
 
 static inline const struct slot_table *vm_slots(const struct vm *vm, unsigned int address_space)

@@ -215,38 +215,6 @@ static int do_set_attribute(void *cpu, void *data)
 
 /* ---- Arguments of other kinds: numbers, none, and headers with arrays behind them. ---- */
 
-static void run_count(struct x86_vcpu *cpu, long result)
-{
-	stats_count(&cpu->stats_values[VCPU_STAT_EXITS]);
-	if (result == -EINTR)
-		stats_count(&cpu->stats_values[VCPU_STAT_SIGNAL_EXITS]);
-	if (!result) {
-		switch (cpu->vcpu.run->exit_reason) {
-		case KVM_EXIT_IO: stats_count(&cpu->stats_values[VCPU_STAT_IO_EXITS]); break;
-		case KVM_EXIT_MMIO: stats_count(&cpu->stats_values[VCPU_STAT_MMIO_EXITS]); break;
-		case KVM_EXIT_IRQ_WINDOW_OPEN: stats_count(&cpu->stats_values[VCPU_STAT_IRQ_WINDOW_EXITS]); break;
-		}
-	}
-	stats_publish(&cpu->vcpu.stats);
-}
-
-static long do_run(void *self, unsigned long arg)
-{
-	struct x86_vcpu *cpu = self;
-	struct vcpu *interrupted = vcpu_running;
-	long result;
-
-	if (arg)
-		return why(-EINVAL, "argument: %#lx must be 0", arg);
-	vcpu_running = &cpu->vcpu;
-	atomic_store_explicit(&cpu->vcpu.runner, (uint64_t)pthread_self(), memory_order_relaxed);
-	result = x86_vcpu_run(cpu);
-	atomic_store_explicit(&cpu->vcpu.runner, 0, memory_order_relaxed);
-	vcpu_running = interrupted;
-	run_count(cpu, result);
-	return result;
-}
-
 int msr_entries_read(unsigned long arg, struct kvm_msr_entry *entries)
 {
 	struct kvm_msrs header;
@@ -491,7 +459,7 @@ static long do_pre_fault(void *self, unsigned long arg)
 #define NEEDS_LAPIC 1u
 
 static const struct command commands[COMMAND_TABLE_SIZE] = {
-	COMMAND(KVM_RUN, .direct = do_run),
+	COMMAND(KVM_RUN, .direct = vcpu_run),
 	COMMAND(KVM_GET_REGS, .fixed = do_get_regs),
 	COMMAND(KVM_SET_REGS, .fixed = do_set_regs),
 	COMMAND(KVM_GET_SREGS, .fixed = do_get_sregs),
@@ -603,4 +571,7 @@ static void vcpu_object_release(struct object *object)
 	vcpu_release((struct vcpu *)object);
 }
 
-const struct object_ops x86_vcpu_ops = { .kind = "vcpu", .arch = KVM_REG_X86, .ioctl = vcpu_ioctl, .visit = vcpu_visit, .release = vcpu_object_release };
+const struct vcpu_ops x86_vcpu_ops = {
+	.object = { .kind = "vcpu", .arch = KVM_REG_X86, .ioctl = vcpu_ioctl, .visit = vcpu_visit, .release = vcpu_object_release },
+	.run = x86_vcpu_run,
+};

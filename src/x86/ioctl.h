@@ -27,8 +27,8 @@
 	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP |                     \
 	 KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_BLOCKIRQ)
 
-/* The table: ops of a vCPU's object, whose ioctl() this is (ioctl.c). */
-extern const struct object_ops x86_vcpu_ops;
+/* The table, and all else that src/vm asks of a vCPU (ioctl.c). */
+extern const struct vcpu_ops x86_vcpu_ops;
 /* The vCPU's registers by id (registers.c). */
 extern const struct register_ops x86_register_ops;
 /* Frees a vCPU; its VM calls this when nothing can reach it any more (vcpu.c). */

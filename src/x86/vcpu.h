@@ -392,7 +392,7 @@ bool interrupt_window_open(const struct x86_vcpu *cpu);
 void mp_state_apply_events(struct x86_vcpu *cpu);
 /* Describes the instruction at RIP as one that cannot be emulated, in kvm_run. */
 void internal_error_emulation(struct x86_vcpu *cpu);
-long x86_vcpu_run(struct x86_vcpu *cpu);
+long x86_vcpu_run(struct vcpu *vcpu);
 
 /* ---- One function a KVM ioctl; ioctl.c's table leads here. State arguments are already copied in; results are copied out by the table. ---- */
 void regs_get(struct x86_vcpu *cpu, struct kvm_regs *regs);                    /* regs.c */

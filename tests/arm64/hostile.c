@@ -93,7 +93,7 @@ int main(int argc, char **argv)
 	while (time(NULL) < end) {
 		scene(&random, cpu, ram);
 		for (unsigned int i = 0; i < 16; i++, runs++) {
-			long result = arm64_vcpu_run(cpu);
+			long result = vcpu_run(cpu, 0);
 
 			if (result == 0)
 				exits[cpu->vcpu.run->exit_reason % 64]++;
@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 		/* Holes come and go. */
 		if (random_below(&random, 16) == 0) {
 			mprotect((char *)ram + random_below(&random, 200) * 4096, 4096, random_below(&random, 2) ? PROT_NONE : PROT_READ);
-			arm64_vcpu_run(cpu);
+			vcpu_run(cpu, 0);
 			mprotect(ram, RAM_SIZE, PROT_READ | PROT_WRITE);
 		}
 	}
