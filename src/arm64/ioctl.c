@@ -181,12 +181,10 @@ static long vcpu_ioctl(struct object *object, unsigned int cmd, unsigned long ar
 	return result;
 }
 
-static void vcpu_object_release(struct object *object)
-{
-	vcpu_release((struct vcpu *)object);
-}
-
 const struct vcpu_ops arm64_vcpu_ops = {
-	.object = { .kind = "vcpu", .arch = KVM_REG_ARM64, .ioctl = vcpu_ioctl, .release = vcpu_object_release },
+	.object = { .kind = "vcpu", .arch = KVM_REG_ARM64, .ioctl = vcpu_ioctl, .release = vcpu_release },
+	.size = sizeof(struct arm64_vcpu),
+	.create = arm64_vcpu_create,
+	.destroy = arm64_vcpu_destroy,
 	.run = arm64_vcpu_run,
 };

@@ -279,8 +279,8 @@ static inline unsigned int sp_register(uint64_t pstate)
 }
 
 /* ---- Life (vcpu.c). ---- */
-struct arm64_vcpu *arm64_vcpu_create(struct arm64_vm *vm, uint32_t id, int *fd);
-void arm64_vcpu_destroy(struct arm64_vcpu *cpu);
+int arm64_vcpu_create(struct vcpu *vcpu);
+void arm64_vcpu_destroy(struct vcpu *vcpu);
 /* The registers as KVM_ARM_VCPU_INIT and PSCI's CPU_ON leave them. */
 void arm64_vcpu_reset(struct arm64_vcpu *cpu);
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/command.h"
@@ -45,28 +44,6 @@ static int do_clear_dirty_log(void *vm, void *data)
 
 /* ---- vCPUs. ---- */
 
-static long vcpu_create(struct arm64_vm *vm, uint32_t id)
-{
-	struct arm64_vcpu *cpu;
-	int fd, error;
-
-	if (vm_vcpu_find(&vm->vm, id))
-		return why(-EEXIST, "id: vCPU %u exists", id);
-	cpu = arm64_vcpu_create(vm, id, &fd);
-	if (!cpu)
-		return fd;
-	error = fd_install(fd, &cpu->vcpu.object);
-	if (error) {
-		syscall(SYS_close, fd);
-		object_put(&cpu->vcpu.object);
-		arm64_vcpu_destroy(cpu);
-		return error;
-	}
-	vm_vcpu_add(&vm->vm, &cpu->vcpu);
-	object_put(&cpu->vcpu.object);
-	return fd;
-}
-
 static long do_create_vcpu(void *self, unsigned long id)
 {
 	struct arm64_vm *vm = self;
@@ -75,7 +52,7 @@ static long do_create_vcpu(void *self, unsigned long id)
 	if (id >= ARM64_VCPUS_MOST)
 		return why(-EINVAL, "id: %#lx is not below %u", id, ARM64_VCPUS_MOST);
 	pthread_mutex_lock(&vm->vm.lock);
-	result = vcpu_create(vm, (uint32_t)id);
+	result = vcpu_create(&vm->vm, (uint32_t)id, &arm64_vcpu_ops);
 	pthread_mutex_unlock(&vm->vm.lock);
 	return result;
 }
@@ -315,8 +292,7 @@ static void vm_release(struct object *object)
 {
 	struct arm64_vm *vm = (struct arm64_vm *)object;
 
-	for (uint32_t i = 0; i < vm->vm.vcpu_count; i++)
-		arm64_vcpu_destroy(arm64_vcpu(vm->vm.vcpus[i]));
+	vm_stop(&vm->vm);
 	free(vm->smccc_filter);
 	vm_destroy(&vm->vm);
 	free(vm);

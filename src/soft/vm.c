@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/command.h"
@@ -53,11 +52,8 @@ static long do_set_nr_mmu_pages(void *vm, unsigned long count)
 
 /* ---- vCPUs. ---- */
 
-static long vcpu_create(struct x86_vm *vm, uint32_t id)
+static long vcpu_make(struct x86_vm *vm, uint32_t id)
 {
-	struct x86_vcpu *cpu;
-	int fd, error;
-
 	if (vm->vm.vcpu_count >= VM_MAX_VCPUS)
 		return why(-EINVAL, "the VM has %u vCPUs, the most there can be", VM_MAX_VCPUS);
 	/* The first vCPU settles the limit, even if it cannot be made. */
@@ -65,21 +61,7 @@ static long vcpu_create(struct x86_vm *vm, uint32_t id)
 		vm->max_vcpu_ids = VM_MAX_VCPU_IDS;
 	if (id >= vm->max_vcpu_ids)
 		return why(-EINVAL, "id: %u is not below %u (KVM_CAP_MAX_VCPU_ID)", id, vm->max_vcpu_ids);
-	if (vm_vcpu_find(&vm->vm, id))
-		return why(-EEXIST, "id: vCPU %u exists", id);
-	cpu = x86_vcpu_create(vm, id, &fd);
-	if (!cpu)
-		return fd;
-	error = fd_install(fd, &cpu->vcpu.object);
-	if (error) {
-		syscall(SYS_close, fd);
-		object_put(&cpu->vcpu.object);
-		x86_vcpu_destroy(cpu);
-		return error;
-	}
-	vm_vcpu_add(&vm->vm, &cpu->vcpu);
-	object_put(&cpu->vcpu.object);
-	return fd;
+	return vcpu_create(&vm->vm, id, &x86_vcpu_ops);
 }
 
 static long do_create_vcpu(void *self, unsigned long id)
@@ -90,7 +72,7 @@ static long do_create_vcpu(void *self, unsigned long id)
 	if (id >= VM_MAX_VCPU_IDS)
 		return why(-EINVAL, "id: %#lx is not below %u", id, VM_MAX_VCPU_IDS);
 	pthread_mutex_lock(&vm->vm.lock);
-	result = vcpu_create(vm, (uint32_t)id);
+	result = vcpu_make(vm, (uint32_t)id);
 	pthread_mutex_unlock(&vm->vm.lock);
 	return result;
 }
@@ -468,11 +450,12 @@ static void vm_visit(struct object *object, struct visit *visit)
 
 /* ---- Life. ---- */
 
-static void vm_free(struct x86_vm *vm)
+/* The last descriptor of the VM, of its vCPUs and of their statistics is gone: nothing runs. */
+static void vm_release(struct object *object)
 {
+	struct x86_vm *vm = (struct x86_vm *)object;
+
 	vm_stop(&vm->vm);
-	for (uint32_t i = 0; i < vm->vm.vcpu_count; i++)
-		x86_vcpu_destroy(x86_vcpu(vm->vm.vcpus[i]));
 	xen_vm_destroy(vm);
 	irqchip_destroy(vm);
 	msr_filter_free(vm->filter);
@@ -481,12 +464,6 @@ static void vm_free(struct x86_vm *vm)
 	pthread_mutex_destroy(&vm->tsc_lock);
 	pthread_mutex_destroy(&vm->split_lock);
 	free(vm);
-}
-
-/* The last descriptor of the VM, of its vCPUs and of their statistics is gone: nothing runs. */
-static void vm_release(struct object *object)
-{
-	vm_free((struct x86_vm *)object);
 }
 
 static const struct object_ops vm_ops = { .kind = "vm", .arch = KVM_REG_X86, .ioctl = vm_ioctl, .visit = vm_visit, .release = vm_release };

@@ -66,6 +66,8 @@ int vm_init(struct vm *vm, const struct object_ops *ops, unsigned int physical_b
 void vm_stop(struct vm *vm)
 {
 	worker_destroy(&vm->worker, object_is_own(&vm->object));
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		vcpu_destroy(vm->vcpus[i]);
 }
 
 void vm_destroy(struct vm *vm)

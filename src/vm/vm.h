@@ -98,6 +98,9 @@ struct vm {
 /* What an architecture says of its vCPUs. */
 struct vcpu_ops {
 	struct object_ops object;
+	size_t size; /* of its struct, whose first field is struct vcpu, and which begins as zeros */
+	int (*create)(struct vcpu *vcpu); /* the rest of a new vCPU: 0 or -errno, in which case destroy() follows */
+	void (*destroy)(struct vcpu *vcpu);
 	long (*run)(struct vcpu *vcpu); /* KVM_RUN's result */
 };
 
@@ -123,7 +126,7 @@ struct vcpu {
 #define VCPU_RUN_SIZE (3 * PAGE_SIZE)
 #define VCPU_PIO_OFFSET PAGE_SIZE
 
-/* Ends the VM's own thread: the first step of a VM's death, after which nothing happens by itself. */
+/* Ends the VM's own thread and frees its vCPUs: the first step of a VM's death. */
 void vm_stop(struct vm *vm);
 
 /* Initialises the generic part; slots are empty. Guest-physical addresses have `physical_bits` bits. */
@@ -150,12 +153,11 @@ int vm_clear_dirty_log(struct vm *vm, const struct kvm_clear_dirty_log *clear);
 int vm_pre_fault(struct vm *vm, struct kvm_pre_fault_memory *range);
 
 /*
- * Initialises the generic part of a vCPU: the run mapping and its descriptor (returned, or -errno), mutex, kick. The descriptor
- * does not name the vCPU yet. The vCPU's object takes a reference on the VM, which vcpu_release() drops: a VM lives as long as
- * a descriptor of a vCPU, and a vCPU's memory as long as its VM, which frees it (vcpu_destroy) when it goes.
+ * A new vCPU's descriptor, or -errno; the VM's `lock` is held by the caller. The vCPU's object has a reference on the VM, which
+ * vcpu_release() drops: a VM lives as long as a descriptor of a vCPU, and a vCPU's memory as long as its VM.
  */
-int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t id, const struct vcpu_ops *ops);
-void vcpu_release(struct vcpu *vcpu);
+int vcpu_create(struct vm *vm, uint32_t id, const struct vcpu_ops *ops);
+void vcpu_release(struct object *object);
 void vcpu_destroy(struct vcpu *vcpu);
 
 /* KVM_SET_SIGNAL_MASK (api.rst 4.9); `arg` is its argument. */

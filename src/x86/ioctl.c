@@ -566,12 +566,10 @@ static void vcpu_visit(struct object *object, struct visit *visit)
 		pthread_mutex_unlock(&cpu->vcpu.mutex);
 }
 
-static void vcpu_object_release(struct object *object)
-{
-	vcpu_release((struct vcpu *)object);
-}
-
 const struct vcpu_ops x86_vcpu_ops = {
-	.object = { .kind = "vcpu", .arch = KVM_REG_X86, .ioctl = vcpu_ioctl, .visit = vcpu_visit, .release = vcpu_object_release },
+	.object = { .kind = "vcpu", .arch = KVM_REG_X86, .ioctl = vcpu_ioctl, .visit = vcpu_visit, .release = vcpu_release },
+	.size = sizeof(struct x86_vcpu),
+	.create = x86_vcpu_create,
+	.destroy = x86_vcpu_destroy,
 	.run = x86_vcpu_run,
 };

@@ -31,8 +31,6 @@
 extern const struct vcpu_ops x86_vcpu_ops;
 /* The vCPU's registers by id (registers.c). */
 extern const struct register_ops x86_register_ops;
-/* Frees a vCPU; its VM calls this when nothing can reach it any more (vcpu.c). */
-void x86_vcpu_destroy(struct x86_vcpu *cpu);
 
 /*
  * The argument of KVM_GET_MSRS and KVM_SET_MSRS. _read: the number of entries, less than MSR_ENTRIES_LIMIT, or -errno in the order

@@ -380,8 +380,8 @@ static inline uint64_t linear_rip(const struct x86_vcpu *cpu)
 }
 
 /* ---- vCPU life (vcpu.c). ---- */
-/* A new vCPU of `vm`, its descriptor in `*fd`; or NULL and -errno in `*fd`. */
-struct x86_vcpu *x86_vcpu_create(struct x86_vm *vm, uint32_t id, int *fd);
+int x86_vcpu_create(struct vcpu *vcpu);
+void x86_vcpu_destroy(struct vcpu *vcpu);
 /* Power-up (init = false) or INIT (init = true) state: SDM Vol. 3A, table 9-1. */
 void x86_vcpu_reset(struct x86_vcpu *cpu, bool init);
 
