@@ -2,14 +2,12 @@
  * A vCPU's generic part: the memory it shares with the program, its lock and its place in the VM. Must never know registers.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/memory_root.h"
-#include "core/user.h"
 #include "core/why.h"
 #include "vm/vm.h"
 
@@ -82,24 +80,4 @@ void vcpu_destroy(struct vcpu *vcpu)
 	munmap(vcpu->run, VCPU_RUN_SIZE);
 	memory_root_remove(vcpu, size);
 	munmap(vcpu, size);
-}
-
-long vcpu_signal_mask_set(struct vcpu *vcpu, unsigned long arg)
-{
-	struct kvm_signal_mask header;
-	uint64_t mask;
-
-	if (!arg) {
-		vcpu->signal_mask_set = false;
-		return 0;
-	}
-	if (user_read(&header, arg, sizeof(header)))
-		return why(-EFAULT, "argument: %#lx cannot be read", arg);
-	if (header.len != sizeof(mask))
-		return why(-EINVAL, "len: %u is not the %zu bytes of the kernel's sigset_t", header.len, sizeof(mask));
-	if (user_read(&mask, arg + sizeof(header), sizeof(mask)))
-		return why(-EFAULT, "sigset: cannot be read");
-	vcpu->signal_mask = mask & ~(UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1));
-	vcpu->signal_mask_set = true;
-	return 0;
 }

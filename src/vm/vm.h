@@ -68,6 +68,7 @@ void slot_mark_dirty(struct slot *slot, uint64_t gfn);
 /* Counters of KVM_GET_STATS_FD on a VM. */
 enum vm_stat { VM_STAT_TLB_FLUSH, VM_STAT_TLB_FLUSH_REQUESTS, VM_STATS };
 
+struct command;
 struct vcpu;
 
 struct vm {
@@ -102,6 +103,9 @@ struct vcpu_ops {
 	int (*create)(struct vcpu *vcpu); /* the rest of a new vCPU: 0 or -errno, in which case destroy() follows */
 	void (*destroy)(struct vcpu *vcpu);
 	long (*run)(struct vcpu *vcpu); /* KVM_RUN's result */
+	const struct register_ops *registers;
+	const struct command *commands; /* COMMAND_TABLE_SIZE rows */
+	int (*ready)(struct vcpu *vcpu); /* 0, or -errno before the argument is looked at: for commands whose row has flags */
 };
 
 /* What every architecture's vCPU starts with. */
@@ -160,8 +164,23 @@ int vcpu_create(struct vm *vm, uint32_t id, const struct vcpu_ops *ops);
 void vcpu_release(struct object *object);
 void vcpu_destroy(struct vcpu *vcpu);
 
-/* KVM_SET_SIGNAL_MASK (api.rst 4.9); `arg` is its argument. */
-long vcpu_signal_mask_set(struct vcpu *vcpu, unsigned long arg);
+/* ---- Ioctls (vcpu_ioctl.c). ---- */
+
+/* Of a vCPU's object: refuses what there is not, takes the mutex, and makes the call. */
+long vcpu_ioctl(struct object *object, unsigned int cmd, unsigned long arg);
+/* The call alone; the mutex is held, or nobody else is at the vCPU. */
+long vcpu_command(struct vcpu *vcpu, const struct command *command, unsigned long arg);
+
+/* For an architecture's table of commands. */
+long vcpu_get_one_reg(void *vcpu, unsigned long arg);
+long vcpu_set_one_reg(void *vcpu, unsigned long arg);
+long vcpu_get_many_regs(void *vcpu, unsigned long arg);
+long vcpu_set_many_regs(void *vcpu, unsigned long arg);
+long vcpu_get_reg_list(void *vcpu, unsigned long arg);
+long vcpu_set_signal_mask(void *vcpu, unsigned long arg);
+long vcpu_get_stats_fd(void *vcpu, unsigned long arg);
+/* KVM_RUN: the architecture's run() where signals and kicks reach it (run.c). */
+long vcpu_run(void *vcpu, unsigned long arg);
 
 /* ---- KVM_RUN (run.c). ---- */
 
@@ -170,9 +189,6 @@ long vcpu_signal_mask_set(struct vcpu *vcpu, unsigned long arg);
  * the same VM again, and must be refused what would wait for the interrupted call.
  */
 extern _Thread_local struct vcpu *vcpu_running __attribute__((tls_model("initial-exec")));
-
-/* A row for tables of ioctls (core/command.h): the architecture's run() where signals and kicks reach it. */
-long vcpu_run(void *vcpu, unsigned long arg);
 
 /* Takes what other threads ask for, between two stays in the guest; false when KVM_RUN is to end with EINTR. */
 bool vcpu_requests_handle(struct vcpu *vcpu);
