@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/command.h"
 #include "core/user.h"
 #include "core/visit.h"
 #include "core/why.h"
+#include "soft/commands.h"
 #include "soft/soft.h"
 #include "x86/ioctl.h"
 #include "x86/clock.h"
@@ -31,16 +31,6 @@ static int do_set_memory_region(void *vm, void *data)
 	/* The shorter struct is the longer one's beginning. */
 	memcpy(&region, data, sizeof(struct kvm_userspace_memory_region));
 	return vm_set_memory_region(vm, &region);
-}
-
-static int do_get_dirty_log(void *vm, void *data)
-{
-	return vm_get_dirty_log(vm, data);
-}
-
-static int do_clear_dirty_log(void *vm, void *data)
-{
-	return vm_clear_dirty_log(vm, data);
 }
 
 /* A limit on shadow page tables, of which there are none. */
@@ -336,11 +326,6 @@ static long do_reinject_control(void *vm, unsigned long arg)
 
 /* ---- The rest. ---- */
 
-static long do_check_extension(void *vm, unsigned long number)
-{
-	return capability_value(vm, number);
-}
-
 static int do_enable_cap(void *vm, void *data)
 {
 	return vm_enable_cap(vm, data);
@@ -365,26 +350,7 @@ static long do_get_tsc_khz(void *self, unsigned long arg)
 	return ((const struct x86_vm *)self)->tsc_khz;
 }
 
-static long do_get_stats_fd(void *self, unsigned long arg)
-{
-	struct x86_vm *vm = self;
-	char id[32];
-
-	(void)arg;
-	snprintf(id, sizeof(id), "kvm-%d", (int)getpid());
-	return stats_open(&vm->vm.stats, &vm->vm.object, id);
-}
-
-static int do_create_device(void *vm, void *data)
-{
-	(void)vm;
-	return why(-ENODEV, "type: there is no device of type %u", ((const struct kvm_create_device *)data)->type);
-}
-
 /* ---- The table. ---- */
-
-/* Waits until no vCPU of the VM is in the guest, or for what a vCPU may hold there. */
-#define WAITS_FOR_VCPUS 1u
 
 static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_SET_USER_MEMORY_REGION, .fixed = do_set_memory_region, .flags = WAITS_FOR_VCPUS),
@@ -420,7 +386,7 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_XEN_HVM_EVTCHN_SEND, .fixed = do_xen_send, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_GET_CLOCK, .fixed = do_get_clock, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_SET_CLOCK, .fixed = do_set_clock, .flags = WAITS_FOR_VCPUS),
-	COMMAND(KVM_CHECK_EXTENSION, .direct = do_check_extension),
+	COMMAND(KVM_CHECK_EXTENSION, .direct = x86_check_extension),
 	COMMAND(KVM_ENABLE_CAP, .fixed = do_enable_cap),
 	COMMAND(KVM_X86_SET_MSR_FILTER, .fixed = do_set_msr_filter, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_SET_TSC_KHZ, .direct = do_set_tsc_khz),
@@ -435,9 +401,7 @@ static long vm_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
 
 	if (!command)
 		return why(-ENOTTY, "ioctl %#x: not one of a VM's", cmd);
-	if (command->flags & WAITS_FOR_VCPUS && __builtin_expect(vcpu_running != NULL, 0) && &vcpu_running->vm->object == object)
-		return why(-EBUSY, "called by a signal handler that interrupted KVM_RUN of this VM");
-	return command_run(command, object, arg);
+	return vm_command((struct vm *)object, command, arg);
 }
 
 /* Without a lock: only what is asked of a VM. */

@@ -153,6 +153,8 @@ void vm_vcpu_add(struct vm *vm, struct vcpu *vcpu);
 int vm_set_memory_region(struct vm *vm, const struct kvm_userspace_memory_region2 *region);
 int vm_get_dirty_log(struct vm *vm, const struct kvm_dirty_log *log);
 int vm_clear_dirty_log(struct vm *vm, const struct kvm_clear_dirty_log *clear);
+/* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
+int vm_enable_dirty_log(struct vm *vm, uint64_t value);
 /* KVM_PRE_FAULT_MEMORY: 0 when a page was brought in; what is left stands in the range. */
 int vm_pre_fault(struct vm *vm, struct kvm_pre_fault_memory *range);
 
