@@ -2,9 +2,6 @@
  * The system descriptor of arm64 guests: what /dev/kvm itself answers. Must never know a VM's inside.
  */
 #include "soft/arm64.h"
-
-#include <errno.h>
-
 #include "soft/commands.h"
 
 static long do_create_vm(void *self, unsigned long type)

@@ -2,10 +2,8 @@
  * The VM descriptor of arm64 guests: its birth, its ioctls, its death. Memory is src/vm's business, vCPUs are src/arm64's.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/user.h"
 #include "core/why.h"

@@ -2,10 +2,8 @@
  * The VM descriptor: its birth, its ioctls, its death. Memory is src/vm's business, vCPUs are the architecture's.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/user.h"
 #include "core/visit.h"

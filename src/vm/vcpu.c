@@ -1,5 +1,5 @@
 /*
- * A vCPU's generic part: the memory it shares with the program, its lock and its place in the VM. Must never know registers.
+ * A vCPU's birth and death on every architecture: its memory and what of it the program shares, its place in the VM. Must never know registers.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -2,22 +2,14 @@
  * What the interpreter asks of the ioctls' side of src/arm64 (timers, reset), for where that is not at hand.
  */
 #include <string.h>
-#include <time.h>
 
 #include "arm64/vcpu.h"
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
+#include "core/clock.h"
 
 __attribute__((weak)) uint64_t arm64_counter(const struct arm64_vcpu *cpu, unsigned int timer)
 {
 	(void)cpu, (void)timer;
-	return now_ns() / 16;
+	return monotonic_ns() / 16;
 }
 
 __attribute__((weak)) bool arm64_timer_fires(const struct arm64_vcpu *cpu, unsigned int timer)
