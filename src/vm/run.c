@@ -47,7 +47,7 @@ long vcpu_run(void *self, unsigned long arg)
 	fault_handlers_install();
 	kick_thread_enter(&vcpu->kick);
 	signal_mask_enter(vcpu, &blocked);
-	result = vcpu->ops->run(vcpu);
+	result = vcpu_ops(vcpu)->run(vcpu);
 	signal_mask_leave(vcpu, &blocked);
 	kick_thread_leave(&vcpu->kick);
 	atomic_fetch_and(&vcpu->kick.request, ~(uint32_t)REQUEST_SIGNAL);

@@ -29,7 +29,6 @@ static struct vcpu *vcpu_make(struct vm *vm, uint32_t id, const struct vcpu_ops 
 		return NULL;
 	}
 	memory_root_add(vcpu, ops->size);
-	vcpu->ops = ops;
 	vcpu->run = run;
 	vcpu->vm = vm;
 	vcpu->id = id;
@@ -72,9 +71,9 @@ void vcpu_release(struct object *object)
 
 void vcpu_destroy(struct vcpu *vcpu)
 {
-	size_t size = vcpu->ops->size;
+	size_t size = vcpu_ops(vcpu)->size;
 
-	vcpu->ops->destroy(vcpu);
+	vcpu_ops(vcpu)->destroy(vcpu);
 	stats_destroy(&vcpu->stats);
 	register_room_free(&vcpu->register_room);
 	munmap(vcpu->run, VCPU_RUN_SIZE);

@@ -14,7 +14,7 @@
 
 long vcpu_command(struct vcpu *vcpu, const struct command *command, unsigned long arg)
 {
-	int error = command->flags ? vcpu->ops->ready(vcpu) : 0;
+	int error = command->flags ? vcpu_ops(vcpu)->ready(vcpu) : 0;
 
 	return error ? error : command_run(command, vcpu, arg);
 }
@@ -22,7 +22,7 @@ long vcpu_command(struct vcpu *vcpu, const struct command *command, unsigned lon
 long vcpu_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
 {
 	struct vcpu *vcpu = (struct vcpu *)object;
-	const struct command *command = command_find(vcpu->ops->commands, cmd);
+	const struct command *command = command_find(vcpu_ops(vcpu)->commands, cmd);
 	long result;
 
 	if (!command)
@@ -41,35 +41,35 @@ long vcpu_get_one_reg(void *self, unsigned long arg)
 {
 	struct vcpu *vcpu = self;
 
-	return registers_get_one(vcpu->ops->registers, vcpu, arg);
+	return registers_get_one(vcpu_ops(vcpu)->registers, vcpu, arg);
 }
 
 long vcpu_set_one_reg(void *self, unsigned long arg)
 {
 	struct vcpu *vcpu = self;
 
-	return registers_set_one(vcpu->ops->registers, vcpu, arg);
+	return registers_set_one(vcpu_ops(vcpu)->registers, vcpu, arg);
 }
 
 long vcpu_get_many_regs(void *self, unsigned long arg)
 {
 	struct vcpu *vcpu = self;
 
-	return registers_get_many(vcpu->ops->registers, vcpu, &vcpu->register_room, arg);
+	return registers_get_many(vcpu_ops(vcpu)->registers, vcpu, &vcpu->register_room, arg);
 }
 
 long vcpu_set_many_regs(void *self, unsigned long arg)
 {
 	struct vcpu *vcpu = self;
 
-	return registers_set_many(vcpu->ops->registers, vcpu, &vcpu->register_room, arg);
+	return registers_set_many(vcpu_ops(vcpu)->registers, vcpu, &vcpu->register_room, arg);
 }
 
 long vcpu_get_reg_list(void *self, unsigned long arg)
 {
 	struct vcpu *vcpu = self;
 
-	return registers_list(vcpu->ops->registers, vcpu, &vcpu->register_room, arg);
+	return registers_list(vcpu_ops(vcpu)->registers, vcpu, &vcpu->register_room, arg);
 }
 
 /* ---- The rest. ---- */

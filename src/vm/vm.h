@@ -98,7 +98,7 @@ struct vm {
 
 /* What an architecture says of its vCPUs. */
 struct vcpu_ops {
-	struct object_ops object;
+	struct object_ops object; /* of a vCPU's object */
 	size_t size; /* of its struct, whose first field is struct vcpu, and which begins as zeros */
 	int (*create)(struct vcpu *vcpu); /* the rest of a new vCPU: 0 or -errno, in which case destroy() follows */
 	void (*destroy)(struct vcpu *vcpu);
@@ -111,7 +111,6 @@ struct vcpu_ops {
 /* What every architecture's vCPU starts with. */
 struct vcpu {
 	struct object object;
-	const struct vcpu_ops *ops;
 	struct vm *vm; /* holds a reference */
 	uint32_t id, index;
 	pthread_mutex_t mutex; /* held for the whole of each vCPU ioctl, KVM_RUN included */
@@ -125,6 +124,11 @@ struct vcpu {
 	struct register_room register_room;
 	struct stats stats;
 };
+
+static inline const struct vcpu_ops *vcpu_ops(const struct vcpu *vcpu)
+{
+	return (const struct vcpu_ops *)vcpu->object.ops; /* whose first field it is */
+}
 
 /* The run mapping: struct kvm_run, a page for port data, the coalesced ring: three pages as on x86 Linux. */
 #define VCPU_RUN_SIZE (3 * PAGE_SIZE)
