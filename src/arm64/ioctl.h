@@ -10,8 +10,8 @@
 
 #define ARM64_GUEST_DEBUG_CONTROLS (KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW)
 
-/* The table: ops of a vCPU's object, whose ioctl() this is (ioctl.c). */
-extern const struct object_ops arm64_vcpu_ops;
+/* The table, and all else that src/vm asks of a vCPU (ioctl.c). */
+extern const struct vcpu_ops arm64_vcpu_ops;
 /* The vCPU's registers by id (registers.c). _forget: which registers there are has changed, or the vCPU goes. */
 extern const struct register_ops arm64_register_ops;
 void arm64_registers_forget(struct arm64_vcpu *cpu);

@@ -3,15 +3,12 @@
  * whose place the program gives (KVM_ARM_VCPU_PVTIME_IPA) and the guest asks for (smccc.c).
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "arm64/ioctl.h"
+#include "core/run_delay.h"
 #include "core/user.h"
 #include "core/why.h"
+#include "vm/guest_memory.h"
 
 struct stolen_time {
 	uint32_t revision, attributes;
@@ -20,32 +17,6 @@ struct stolen_time {
 };
 _Static_assert(sizeof(struct stolen_time) == 64, "the standard's");
 
-/* The thread's run delay, in ns: the second number of its schedstat. 0 where the kernel does not count. */
-static uint64_t run_delay(void)
-{
-	char text[64] = { 0 };
-	unsigned long long delay = 0;
-	int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return 0;
-	if (syscall(SYS_read, fd, text, sizeof text - 1) > 0)
-		sscanf(text, "%*u %llu", &delay);
-	syscall(SYS_close, fd);
-	return delay;
-}
-
-/* The slots stand still: the vCPU is in the guest. */
-static void structure_write(struct arm64_vcpu *cpu, size_t at, const void *from, size_t size)
-{
-	uint64_t gpa = cpu->pvtime.base + at;
-	struct slot *slot = slot_find(vm_slots(cpu->vcpu.vm, 0), gpa >> PAGE_SHIFT);
-
-	if (!slot || slot->flags & KVM_MEM_READONLY || user_write(slot_hva(slot, gpa), from, size))
-		return;
-	slot_mark_dirty(slot, gpa >> PAGE_SHIFT);
-}
-
 uint64_t arm64_pvtime_start(struct arm64_vcpu *cpu)
 {
 	struct stolen_time zero = { 0 };
@@ -53,8 +24,8 @@ uint64_t arm64_pvtime_start(struct arm64_vcpu *cpu)
 	if (!cpu->pvtime.set)
 		return UINT64_MAX;
 	cpu->pvtime.stolen = 0;
-	cpu->pvtime.seen = run_delay();
-	structure_write(cpu, 0, &zero, sizeof zero);
+	cpu->pvtime.seen = run_delay_ns();
+	guest_write(cpu->vcpu.vm, cpu->pvtime.base, &zero, sizeof zero);
 	return cpu->pvtime.base;
 }
 
@@ -64,12 +35,12 @@ void arm64_pvtime_update(struct arm64_vcpu *cpu)
 
 	if (!cpu->pvtime.set)
 		return;
-	now = run_delay();
+	now = run_delay_ns();
 	if (now > cpu->pvtime.seen) /* another thread's count may be lower */
 		cpu->pvtime.stolen += now - cpu->pvtime.seen;
 	cpu->pvtime.seen = now;
 	vcpu_guest_enter(&cpu->vcpu);
-	structure_write(cpu, offsetof(struct stolen_time, stolen), &cpu->pvtime.stolen, sizeof cpu->pvtime.stolen);
+	guest_write(cpu->vcpu.vm, cpu->pvtime.base + offsetof(struct stolen_time, stolen), &cpu->pvtime.stolen, sizeof cpu->pvtime.stolen);
 	vcpu_guest_leave(&cpu->vcpu);
 }
 
@@ -97,7 +68,7 @@ int arm64_pvtime_set(struct arm64_vcpu *cpu, uint64_t address)
 	if (!in_slot(cpu->vcpu.vm, base))
 		return why(-EINVAL, "0x%llx is in no memory slot", (unsigned long long)base);
 	cpu->pvtime.base = base;
-	cpu->pvtime.seen = run_delay();
+	cpu->pvtime.seen = run_delay_ns();
 	cpu->pvtime.set = true;
 	return 0;
 }

@@ -3,13 +3,12 @@
  * business. Documentation/virt/kvm/api.rst, 4.10, 5 and 8.5.
  */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "arm64/cpu/exec.h"
 #include "arm64/cpu/monitors.h"
 #include "arm64/firmware.h"
+#include "core/clock.h"
 #include "core/user.h"
 #include "core/why.h"
 
@@ -18,18 +17,7 @@ enum next { NEXT_GO_ON, NEXT_EXIT /* KVM_RUN returns 0 */, NEXT_INTERRUPTED /* E
 
 #define POLL_NS 1000000 /* between two looks at a timer that has fired and was told, but may change */
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* ---- Timers: their interrupts are the program's to deliver (api.rst 8.5, KVM_CAP_ARM_USER_IRQ). ---- */
-
-#define TIMER_ENABLE 1
-#define TIMER_IMASK 2
 
 static bool timer_level(const struct arm64_vcpu *cpu, unsigned int timer)
 {
@@ -57,7 +45,7 @@ static uint64_t deadline(struct arm64_vcpu *cpu)
 
 	if (at == UINT64_MAX && wait == UINT64_MAX)
 		return at;
-	now = now_ns();
+	now = monotonic_ns();
 	if (wait < UINT64_MAX - now && now + wait < at)
 		at = now + wait;
 	return at > now ? at : now + POLL_NS;
@@ -87,17 +75,6 @@ static void mmio_complete(struct arm64_vcpu *cpu)
 }
 
 /* ---- Running. ---- */
-
-static bool guard_covers(void *context, uint64_t address)
-{
-	const struct arm64_vcpu *cpu = context;
-	const struct slot_table *table = vm_slots(cpu->vcpu.vm, 0);
-
-	for (uint32_t i = 0; i < table->count; i++)
-		if (address - table->slots[i]->hva < table->slots[i]->pages << PAGE_SHIFT)
-			return true;
-	return false;
-}
 
 static void call(struct arm64_vcpu *cpu)
 {
@@ -216,14 +193,12 @@ static enum next guest_go(struct arm64_vcpu *cpu)
 /* In the guest, with the memory standing still and holes in it survivable. */
 static enum next guest_enter(struct arm64_vcpu *cpu)
 {
-	struct fault_guard guard = { .covers = guard_covers, .context = cpu };
+	struct fault_guard guard = { .covers = slots_cover, .context = cpu };
 	enum next next;
 
 	vcpu_guest_enter(&cpu->vcpu);
-	if (cpu->vcpu.memory_generation != atomic_load(&cpu->vcpu.vm->memory_generation)) {
-		cpu->vcpu.memory_generation = atomic_load(&cpu->vcpu.vm->memory_generation);
+	if (vcpu_translations_stale(&cpu->vcpu))
 		a64_tlb_flush(cpu);
-	}
 	if (sigsetjmp(guard.resume, 0))
 		a64_host_fault(cpu); /* the guard has been popped */
 	fault_guard_push(&guard);
@@ -233,29 +208,9 @@ static enum next guest_enter(struct arm64_vcpu *cpu)
 	return next;
 }
 
-/* Requests of other threads, between two stays in the guest. */
-static enum next requests_handle(struct arm64_vcpu *cpu)
-{
-	uint32_t request = atomic_load(&cpu->vcpu.kick.request);
-
-	if (!request)
-		return NEXT_GO_ON;
-	if (request & REQUEST_SIGNAL)
-		return NEXT_INTERRUPTED;
-	atomic_fetch_and(&cpu->vcpu.kick.request, ~request | REQUEST_SIGNAL);
-	return NEXT_GO_ON;
-}
-
 static bool wakes(struct arm64_vcpu *cpu)
 {
 	return a64_interrupt_pending(cpu) || device_levels(cpu);
-}
-
-/* Sleeps unless something is there already. */
-static void wait_for(struct arm64_vcpu *cpu, uint64_t deadline_ns)
-{
-	if (!atomic_load(&cpu->vcpu.kick.request))
-		kick_wait(&cpu->vcpu.kick, deadline_ns);
 }
 
 /* For as long as nothing is asked of the vCPU: then KVM too lets WFI end. */
@@ -264,7 +219,7 @@ void arm64_wait(struct arm64_vcpu *cpu)
 	stats_count(&cpu->stats_values[ARM64_STAT_WFI_EXITS]);
 	a64_monitors_leave(cpu);
 	while (!wakes(cpu) && !atomic_load(&cpu->vcpu.kick.request))
-		wait_for(cpu, arm64_timer_deadline(cpu));
+		kick_wait(&cpu->vcpu.kick, arm64_timer_deadline(cpu));
 	a64_monitors_enter(cpu);
 }
 
@@ -291,7 +246,7 @@ static enum next suspended(struct arm64_vcpu *cpu)
 	struct kvm_run *run = cpu->vcpu.run;
 
 	if (!wakes(cpu)) {
-		wait_for(cpu, arm64_timer_deadline(cpu));
+		kick_wait(&cpu->vcpu.kick, arm64_timer_deadline(cpu));
 		return NEXT_GO_ON;
 	}
 	memset(&run->system_event, 0, sizeof run->system_event);
@@ -321,13 +276,12 @@ static enum next run_loop(struct arm64_vcpu *cpu)
 	enum next next;
 
 	for (;;) {
-		next = requests_handle(cpu);
-		if (next != NEXT_GO_ON)
-			return next;
+		if (!vcpu_requests_take(&cpu->vcpu))
+			return NEXT_INTERRUPTED;
 		arm64_power_on(cpu);
 		switch (__atomic_load_n(&cpu->mp_state, __ATOMIC_SEQ_CST)) {
 		case KVM_MP_STATE_STOPPED:
-			wait_for(cpu, UINT64_MAX);
+			kick_wait(&cpu->vcpu.kick, UINT64_MAX);
 			continue;
 		case KVM_MP_STATE_SUSPENDED:
 			next = suspended(cpu);
@@ -346,30 +300,6 @@ static enum next run_loop(struct arm64_vcpu *cpu)
 }
 
 /* ---- The call. ---- */
-
-/* KVM_SET_SIGNAL_MASK: the mask for the time of the run. */
-static void signal_mask_enter(struct arm64_vcpu *cpu, sigset_t *old)
-{
-	sigset_t mask;
-
-	if (!cpu->vcpu.signal_mask_set)
-		return;
-	sigemptyset(&mask);
-	for (int signal = 1; signal <= 64; signal++)
-		if (cpu->vcpu.signal_mask >> (signal - 1) & 1)
-			sigaddset(&mask, signal);
-	pthread_sigmask(SIG_BLOCK, NULL, old);
-	kick_thread_blocked(old);
-	pthread_sigmask(SIG_SETMASK, &mask, NULL);
-}
-
-static void signal_mask_leave(struct arm64_vcpu *cpu, const sigset_t *old)
-{
-	if (!cpu->vcpu.signal_mask_set)
-		return;
-	pthread_sigmask(SIG_SETMASK, old, NULL);
-	kick_thread_blocked(NULL);
-}
 
 /* Without an interrupt controller in KVM the guest is not to see the GIC's system registers. */
 static void first_run(struct arm64_vcpu *cpu)
@@ -434,26 +364,27 @@ static long run_finish(struct arm64_vcpu *cpu, enum next next)
 	}
 }
 
-long arm64_vcpu_run(struct arm64_vcpu *cpu)
+static void run_count(struct arm64_vcpu *cpu, long result)
 {
-	sigset_t old;
-	enum next next;
-	int error;
+	stats_count(&cpu->stats_values[ARM64_STAT_EXITS]);
+	if (result == -EINTR)
+		stats_count(&cpu->stats_values[ARM64_STAT_SIGNAL_EXITS]);
+	if (!result && cpu->vcpu.run->exit_reason == KVM_EXIT_MMIO)
+		stats_count(&cpu->stats_values[ARM64_STAT_MMIO_EXITS]);
+	stats_publish(&cpu->vcpu.stats);
+}
 
-	if (!cpu->initialized)
-		return why(-ENOEXEC, "KVM_ARM_VCPU_INIT has not been called on this vCPU");
-	if (arm64_has(cpu, KVM_ARM_VCPU_SVE) && !cpu->finalized)
-		return why(-EPERM, "SVE: KVM_ARM_VCPU_FINALIZE has not been called on this vCPU");
-	error = a64_cpu_prepare(cpu);
-	if (error)
-		return error;
-	first_run(cpu);
-	fault_handlers_install();
-	kick_thread_enter(&cpu->vcpu.kick);
-	signal_mask_enter(cpu, &old);
-	next = run_prepared(cpu);
-	signal_mask_leave(cpu, &old);
-	kick_thread_leave(&cpu->vcpu.kick);
-	atomic_fetch_and(&cpu->vcpu.kick.request, ~(uint32_t)REQUEST_SIGNAL);
-	return run_finish(cpu, next);
+long arm64_vcpu_run(struct vcpu *vcpu)
+{
+	struct arm64_vcpu *cpu = arm64_vcpu(vcpu);
+	long result;
+
+	arm64_pvtime_update(cpu);
+	result = a64_cpu_prepare(cpu);
+	if (!result) {
+		first_run(cpu);
+		result = run_finish(cpu, run_prepared(cpu));
+	}
+	run_count(cpu, result);
+	return result;
 }

@@ -4,9 +4,9 @@
  */
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "arm64/firmware.h"
+#include "core/clock.h"
 
 enum {
 	SMCCC_VERSION = 0x80000000,
@@ -126,16 +126,14 @@ static void trng_call(struct arm64_vcpu *cpu, uint32_t function)
 /* The wall clock and a counter of the same moment. */
 static void ptp_call(struct arm64_vcpu *cpu)
 {
-	struct timespec now;
 	uint64_t ns, counter;
 
 	if ((uint32_t)cpu->x[1] > 1) {
 		firmware_return(cpu, SMCCC_NOT_SUPPORTED, 0, 0, 0);
 		return;
 	}
-	clock_gettime(CLOCK_REALTIME, &now);
+	ns = clock_ns(CLOCK_REALTIME);
 	counter = arm64_counter(cpu, cpu->x[1] & 1);
-	ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	firmware_return(cpu, ns >> 32, (uint32_t)ns, counter >> 32, (uint32_t)counter);
 }
 

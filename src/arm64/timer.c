@@ -2,23 +2,16 @@
  * The generic timer: counters, which are the host's clock less an offset of the VM's, and what of the two timers has an id. Interrupts are the
  * run loop's business. Virtual CVAL and CNT have each other's encoding (api.rst 4.68).
  */
-#include <time.h>
-
 #include "arm64/ioctl.h"
+#include "core/clock.h"
 
-#define NS_PER_TICK (1000000000 / ARM64_COUNTER_HZ)
-#define CTL_ENABLE 1u
-#define CTL_IMASK 2u
-#define CTL_ISTATUS 4u
+#define NS_PER_TICK (NSEC_PER_SEC / ARM64_COUNTER_HZ)
 
 /* ---- Counters. ---- */
 
 static uint64_t host_counter(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return ((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) / NS_PER_TICK;
+	return monotonic_ns() / NS_PER_TICK;
 }
 
 uint64_t arm64_counter(const struct arm64_vcpu *cpu, unsigned int timer)
@@ -44,7 +37,7 @@ static uint64_t timer_deadline(const struct arm64_vcpu *cpu, unsigned int timer)
 	uint64_t offset = atomic_load_explicit(&arm64_vm(cpu)->counter_offset[timer], memory_order_relaxed);
 	uint64_t now = host_counter(), counter = now - offset, wait;
 
-	if ((cpu->timer[timer].ctl & (CTL_ENABLE | CTL_IMASK)) != CTL_ENABLE)
+	if ((cpu->timer[timer].ctl & (TIMER_ENABLE | TIMER_IMASK)) != TIMER_ENABLE)
 		return UINT64_MAX;
 	wait = cpu->timer[timer].cval > counter ? cpu->timer[timer].cval - counter : 0;
 	return wait > (UINT64_MAX / NS_PER_TICK) - now - 1 ? UINT64_MAX : (now + wait) * NS_PER_TICK;
@@ -87,7 +80,7 @@ static uint64_t timer_get(struct arm64_vcpu *cpu, const struct arm64_reg *reg)
 
 	if (reg->number % KINDS == CNT)
 		return arm64_counter(cpu, timer);
-	return cpu->timer[timer].ctl | (arm64_timer_fires(cpu, timer) ? CTL_ISTATUS : 0);
+	return cpu->timer[timer].ctl | (arm64_timer_fires(cpu, timer) ? TIMER_ISTATUS : 0);
 }
 
 static int timer_check(struct arm64_vcpu *cpu, const struct arm64_reg *reg, const void *value)
@@ -102,7 +95,7 @@ static void timer_set(struct arm64_vcpu *cpu, const struct arm64_reg *reg, const
 
 	switch (reg->number % KINDS) {
 	case CTL:
-		cpu->timer[timer].ctl = (uint32_t)value64(value) & ~CTL_ISTATUS;
+		cpu->timer[timer].ctl = (uint32_t)value64(value) & ~TIMER_ISTATUS;
 		break;
 	case CVAL:
 		cpu->timer[timer].cval = value64(value);

@@ -290,17 +290,20 @@ static inline unsigned int sp_register(uint64_t pstate)
 }
 
 /* ---- Life (vcpu.c). ---- */
-struct arm64_vcpu *arm64_vcpu_create(struct arm64_vm *vm, uint32_t id, int *fd);
-void arm64_vcpu_destroy(struct arm64_vcpu *cpu);
+int arm64_vcpu_create(struct vcpu *vcpu);
+void arm64_vcpu_destroy(struct vcpu *vcpu);
 /* The registers as KVM_ARM_VCPU_INIT and PSCI's CPU_ON leave them. */
 void arm64_vcpu_reset(struct arm64_vcpu *cpu);
 
 /* ---- KVM_RUN (run.c). ---- */
-long arm64_vcpu_run(struct arm64_vcpu *cpu);
+long arm64_vcpu_run(struct vcpu *vcpu);
 /* The reset that another vCPU's CPU_ON still owes this one: before it runs, and before anybody looks at its registers. */
 void arm64_power_on(struct arm64_vcpu *cpu);
 
-/* ---- The generic timer (timer.c). ---- */
+/* ---- The generic timer (timer.c). CNTV_CTL_EL0's and CNTP_CTL_EL0's bits. ---- */
+#define TIMER_ENABLE 1u
+#define TIMER_IMASK 2u
+#define TIMER_ISTATUS 4u
 uint64_t arm64_counter(const struct arm64_vcpu *cpu, unsigned int timer);
 #define ARM64_COUNTER_HZ UINT64_C(62500000) /* CNTFRQ_EL0 */
 /* Whether the timer's condition is met: ISTATUS. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/object.h"
+#include "core/why.h"
 
 /* Reads what /proc says of the descriptor. */
 static int info_read(int fd, char *text, size_t room)
@@ -32,7 +33,7 @@ static int info_read(int fd, char *text, size_t room)
 	return 0;
 }
 
-int event_fd_identify(int fd, uint64_t *id)
+static int identify(int fd, uint64_t *id)
 {
 	const char *at;
 	char text[512];
@@ -53,9 +54,16 @@ int event_fd_identify(int fd, uint64_t *id)
 	return 0;
 }
 
-int event_fd_open(struct event_fd *event, int fd)
+int event_fd_identify(const char *field, int fd, uint64_t *id)
 {
-	int error = event_fd_identify(fd, &event->id);
+	int error = identify(fd, id);
+
+	return error ? why(error, "%s: descriptor %d is %s", field, fd, error == -EBADF ? "not open" : "no eventfd") : 0;
+}
+
+int event_fd_open(struct event_fd *event, const char *field, int fd)
+{
+	int error = event_fd_identify(field, fd, &event->id);
 
 	if (error)
 		return error;

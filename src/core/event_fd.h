@@ -12,11 +12,11 @@ struct event_fd {
 	uint64_t id; /* the same for all descriptors of one eventfd */
 };
 
-/* Which eventfd the program's descriptor is, without keeping it: 0, -EBADF, or -EINVAL when it is none. */
-int event_fd_identify(int fd, uint64_t *id);
+/* Which eventfd the program's descriptor is, without keeping it: 0, -EBADF, or -EINVAL when it is none. `field` of the argument names it. */
+int event_fd_identify(const char *field, int fd, uint64_t *id);
 
 /* Keeps the eventfd of the program's descriptor: 0 or -errno as above, or -EMFILE. */
-int event_fd_open(struct event_fd *event, int fd);
+int event_fd_open(struct event_fd *event, const char *field, int fd);
 void event_fd_close(struct event_fd *event);
 
 /* Adds one to its count, without ever waiting: a count that is full stays full. */

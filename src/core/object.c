@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/visit.h"
@@ -244,4 +245,14 @@ int fd_new_memory(const char *name, size_t size, void **memory)
 	error = errno;
 	close(fd);
 	return -error;
+}
+
+int fd_give(int fd, struct object *object)
+{
+	int error = fd_install(fd, object);
+
+	object_put(object);
+	if (error)
+		syscall(SYS_close, fd);
+	return error ? error : fd;
 }

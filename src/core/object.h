@@ -80,4 +80,7 @@ void fd_duplicated(int old_fd, int new_fd);
 int fd_new_plain(const char *name);
 int fd_new_memory(const char *name, size_t size, void **memory);
 
+/* Makes a new descriptor name a new object, whose creator's reference it takes over: `fd`, or -errno, and both are gone. */
+int fd_give(int fd, struct object *object);
+
 #endif

@@ -126,17 +126,6 @@ static void vcpu_release_object(struct object *object)
 
 static const struct object_ops vcpu_ops = { .kind = "vcpu", .arch = HOST_ARCH, .pass = vcpu_pass, .release = vcpu_release_object };
 
-/* The object behind a descriptor that the kernel has just made; the descriptor is closed when that cannot be. */
-static long fd_take(int fd, struct object *object)
-{
-	int error = fd_install(fd, object);
-
-	object_put(object);
-	if (error)
-		syscall(SYS_close, fd);
-	return error ? error : fd;
-}
-
 /* What the VM says of the XSAVE area's size may change up to its first vCPU. */
 static uint32_t xsave_size_least(long size)
 {
@@ -172,7 +161,7 @@ static long vcpu_take(struct host_vm *vm, int vm_fd, int fd)
 		vcpu->run = run;
 		vcpu->run_size = run_size;
 	}
-	return fd_take(fd, &vcpu->object);
+	return fd_give(fd, &vcpu->object);
 }
 
 /* ---- VMs. ---- */
@@ -216,7 +205,7 @@ static long vm_take(struct host_system *system, int fd)
 	}
 	object_init(&vm->object, &vm_ops);
 	vm->system = (struct host_system *)object_get(&system->object);
-	return fd_take(fd, &vm->object);
+	return fd_give(fd, &vm->object);
 }
 
 /* ---- vCPUs and VMs in another process. ---- */
@@ -263,7 +252,7 @@ int host_remote_open(int system, const struct host_remote *remote)
 	vcpu->remote = remote;
 	vcpu->xsave_size = xsave_size_least(remote->xsave_size);
 	pthread_mutex_init(&vcpu->lock, NULL);
-	return (int)fd_take(fd, &vcpu->object);
+	return fd_give(fd, &vcpu->object);
 }
 
 /* ---- /dev/kvm. ---- */
@@ -354,5 +343,5 @@ int host_system_open(int flags)
 		object_put(&system->object);
 		return error;
 	}
-	return (int)fd_take(fd, &system->object);
+	return fd_give(fd, &system->object);
 }

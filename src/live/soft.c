@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "anykvm/kvm.h"
 #include "core/object.h"
@@ -46,7 +44,7 @@ static const struct object_ops ops = { .kind = "live", .arch = KVM_REG_X86, .ioc
 int soft_remote_open(const struct host_remote *remote)
 {
 	struct soft_remote *soft = calloc(1, sizeof *soft);
-	int fd = soft ? fd_new_plain("anykvm-live") : -ENOMEM, error;
+	int fd = soft ? fd_new_plain("anykvm-live") : -ENOMEM;
 
 	if (fd < 0) {
 		free(soft);
@@ -55,9 +53,5 @@ int soft_remote_open(const struct host_remote *remote)
 	object_init(&soft->object, &ops);
 	soft->remote = remote;
 	pthread_mutex_init(&soft->lock, NULL);
-	error = fd_install(fd, &soft->object);
-	object_put(&soft->object);
-	if (error)
-		syscall(SYS_close, fd);
-	return error ? error : fd;
+	return fd_give(fd, &soft->object);
 }

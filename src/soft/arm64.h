@@ -18,7 +18,7 @@
 long arm64_vm_create(unsigned long type);
 
 /* KVM_CHECK_EXTENSION, of a VM as of the system. */
-int arm64_capability(unsigned long number);
+long arm64_check_extension(void *self, unsigned long number);
 
 /* KVM_ARM_VM_SMCCC_FILTER: one more range of functions. */
 int arm64_filter_add(struct arm64_vm *vm, const struct kvm_smccc_filter *range);

@@ -2,21 +2,10 @@
  * KVM_CHECK_EXTENSION for arm64 guests: one row a capability, with Linux 6.12's value where the software KVM does what it promises. What is not
  * in the table answers 0: AArch32, memory tagging, nesting, interrupt controllers, irqfd, ioeventfd.
  */
-#include <unistd.h>
-
 #include "soft/arm64.h"
+#include "soft/commands.h"
 
-static int host_processors(void)
-{
-	long count = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return count < 1 ? 1 : count > ARM64_VCPUS_MOST ? ARM64_VCPUS_MOST : (int)count;
-}
-
-static const struct {
-	uint16_t number;
-	int value;
-} capabilities[] = {
+static const struct capability capabilities[] = {
 	/* Memory. */
 	{ KVM_CAP_USER_MEMORY, 1 },
 	{ KVM_CAP_USER_MEMORY2, 1 },
@@ -67,12 +56,8 @@ static const struct {
 	{ KVM_CAP_GUEST_DEBUG_HW_WPS, ARM64_WATCHPOINTS },
 };
 
-int arm64_capability(unsigned long number)
+long arm64_check_extension(void *self, unsigned long number)
 {
-	if (number == KVM_CAP_NR_VCPUS)
-		return host_processors();
-	for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
-		if (capabilities[i].number == number)
-			return capabilities[i].value;
-	return 0;
+	(void)self;
+	return capability_find(capabilities, sizeof capabilities / sizeof *capabilities, number, ARM64_VCPUS_MOST);
 }

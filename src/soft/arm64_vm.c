@@ -2,16 +2,13 @@
  * The VM descriptor of arm64 guests: its birth, its ioctls, its death. Memory is src/vm's business, vCPUs are src/arm64's.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "core/command.h"
 #include "core/user.h"
 #include "core/why.h"
 #include "soft/arm64.h"
+#include "soft/commands.h"
 
 /* ---- Memory. There is one address space. ---- */
 
@@ -33,39 +30,7 @@ static int do_set_memory_region(void *vm, void *data)
 	return do_set_memory_region2(vm, &region);
 }
 
-static int do_get_dirty_log(void *vm, void *data)
-{
-	return vm_get_dirty_log(vm, data);
-}
-
-static int do_clear_dirty_log(void *vm, void *data)
-{
-	return vm_clear_dirty_log(vm, data);
-}
-
 /* ---- vCPUs. ---- */
-
-static long vcpu_create(struct arm64_vm *vm, uint32_t id)
-{
-	struct arm64_vcpu *cpu;
-	int fd, error;
-
-	if (vm_vcpu_find(&vm->vm, id))
-		return why(-EEXIST, "id: vCPU %u exists", id);
-	cpu = arm64_vcpu_create(vm, id, &fd);
-	if (!cpu)
-		return fd;
-	error = fd_install(fd, &cpu->vcpu.object);
-	if (error) {
-		syscall(SYS_close, fd);
-		object_put(&cpu->vcpu.object);
-		arm64_vcpu_destroy(cpu);
-		return error;
-	}
-	vm_vcpu_add(&vm->vm, &cpu->vcpu);
-	object_put(&cpu->vcpu.object);
-	return fd;
-}
 
 static long do_create_vcpu(void *self, unsigned long id)
 {
@@ -75,7 +40,7 @@ static long do_create_vcpu(void *self, unsigned long id)
 	if (id >= ARM64_VCPUS_MOST)
 		return why(-EINVAL, "id: %#lx is not below %u", id, ARM64_VCPUS_MOST);
 	pthread_mutex_lock(&vm->vm.lock);
-	result = vcpu_create(vm, (uint32_t)id);
+	result = vcpu_create(&vm->vm, (uint32_t)id, &arm64_vcpu_ops);
 	pthread_mutex_unlock(&vm->vm.lock);
 	return result;
 }
@@ -181,18 +146,6 @@ static long do_get_masks(void *self, unsigned long arg)
 
 /* ---- Capabilities that can be switched on (api.rst 7). ---- */
 
-static int enable_dirty_log(struct arm64_vm *vm, uint64_t value)
-{
-	uint64_t valid = value & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE ? KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET :
-								       KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
-
-	if (value & ~valid)
-		return why(-EINVAL, "args[0]: 0x%llx has bits other than 0x%llx", (unsigned long long)value, (unsigned long long)valid);
-	vm->vm.dirty_log_manual = value & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
-	vm->vm.dirty_log_initially_set = value & KVM_DIRTY_LOG_INITIALLY_SET;
-	return 0;
-}
-
 static int do_enable_cap(void *self, void *data)
 {
 	struct arm64_vm *vm = self;
@@ -208,18 +161,12 @@ static int do_enable_cap(void *self, void *data)
 		__atomic_store_n(&vm->suspend_exit, 1, __ATOMIC_RELAXED);
 		return 0;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
-		return enable_dirty_log(vm, cap->args[0]);
-	case KVM_CAP_HALT_POLL: /* how long to poll before sleeping in WFI: never, whatever the limit */
-		return cap->args[0] > UINT32_MAX ? why(-EINVAL, "args[0]: 0x%llx ns does not fit 32 bits", (unsigned long long)cap->args[0]) : 0;
+		return vm_enable_dirty_log(&vm->vm, cap->args[0]);
+	case KVM_CAP_HALT_POLL:
+		return halt_poll_check(cap->args[0]);
 	default:
 		return why(-EINVAL, "cap: %u cannot be enabled on a VM", cap->cap);
 	}
-}
-
-static long do_check_extension(void *vm, unsigned long number)
-{
-	(void)vm;
-	return arm64_capability(number);
 }
 
 /* ---- Attributes and devices. ---- */
@@ -250,45 +197,26 @@ static int do_set_attribute(void *vm, void *data)
 	return arm64_filter_add(vm, &range);
 }
 
-static int do_create_device(void *vm, void *data)
-{
-	(void)vm;
-	return why(-ENODEV, "type: there is no device of type %u", ((const struct kvm_create_device *)data)->type);
-}
-
 static int do_set_device_address(void *vm, void *data)
 {
 	(void)vm;
 	return why(-ENODEV, "id: 0x%llx: there is no such device", (unsigned long long)((const struct kvm_arm_device_addr *)data)->id);
 }
 
-static long do_get_stats_fd(void *self, unsigned long arg)
-{
-	struct arm64_vm *vm = self;
-	char id[32];
-
-	(void)arg;
-	snprintf(id, sizeof id, "kvm-%d", (int)getpid());
-	return stats_open(&vm->vm.stats, &vm->vm.object, id);
-}
-
 /* ---- The table. ---- */
 
-/* Waits until no vCPU of the VM is in the guest. */
-#define STOPS_MEMORY 1u
-
 static const struct command commands[COMMAND_TABLE_SIZE] = {
-	COMMAND(KVM_SET_USER_MEMORY_REGION, .fixed = do_set_memory_region, .flags = STOPS_MEMORY),
-	COMMAND(KVM_SET_USER_MEMORY_REGION2, .fixed = do_set_memory_region2, .flags = STOPS_MEMORY),
-	COMMAND(KVM_GET_DIRTY_LOG, .fixed = do_get_dirty_log, .flags = STOPS_MEMORY),
-	COMMAND(KVM_CLEAR_DIRTY_LOG, .fixed = do_clear_dirty_log, .flags = STOPS_MEMORY),
+	COMMAND(KVM_SET_USER_MEMORY_REGION, .fixed = do_set_memory_region, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_SET_USER_MEMORY_REGION2, .fixed = do_set_memory_region2, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_GET_DIRTY_LOG, .fixed = do_get_dirty_log, .flags = WAITS_FOR_VCPUS),
+	COMMAND(KVM_CLEAR_DIRTY_LOG, .fixed = do_clear_dirty_log, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_CREATE_VCPU, .direct = do_create_vcpu),
 	COMMAND(KVM_ARM_PREFERRED_TARGET, .direct = do_preferred_target),
 	COMMAND(KVM_IRQ_LINE, .fixed = do_irq_line),
 	COMMAND(KVM_IRQ_LINE_STATUS, .fixed = do_irq_line),
 	COMMAND(KVM_ARM_SET_COUNTER_OFFSET, .fixed = do_set_counter_offset),
 	COMMAND(KVM_ARM_GET_REG_WRITABLE_MASKS, .direct = do_get_masks),
-	COMMAND(KVM_CHECK_EXTENSION, .direct = do_check_extension),
+	COMMAND(KVM_CHECK_EXTENSION, .direct = arm64_check_extension),
 	COMMAND(KVM_ENABLE_CAP, .fixed = do_enable_cap),
 	COMMAND(KVM_HAS_DEVICE_ATTR, .fixed = do_has_attribute),
 	COMMAND(KVM_SET_DEVICE_ATTR, .fixed = do_set_attribute),
@@ -303,9 +231,7 @@ static long vm_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
 
 	if (!command)
 		return why(-EINVAL, "ioctl %#x: not one of a VM's", cmd);
-	if (command->flags & STOPS_MEMORY && __builtin_expect(vcpu_running != NULL, 0) && &vcpu_running->vm->object == object)
-		return why(-EBUSY, "called by a signal handler that interrupted KVM_RUN of this VM");
-	return command_run(command, object, arg);
+	return vm_command((struct vm *)object, command, arg);
 }
 
 /* ---- Life. ---- */
@@ -315,8 +241,7 @@ static void vm_release(struct object *object)
 {
 	struct arm64_vm *vm = (struct arm64_vm *)object;
 
-	for (uint32_t i = 0; i < vm->vm.vcpu_count; i++)
-		arm64_vcpu_destroy(arm64_vcpu(vm->vm.vcpus[i]));
+	vm_stop(&vm->vm);
 	free(vm->smccc_filter);
 	vm_destroy(&vm->vm);
 	free(vm);

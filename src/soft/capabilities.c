@@ -2,25 +2,9 @@
  * KVM_CHECK_EXTENSION: one row a capability, with Linux 6.12's value where the software KVM does what it promises. What is
  * not in the table answers 0: asynchronous page faults, Hyper-V, nesting, SMM, PMU, encryption.
  */
-#include <unistd.h>
-
+#include "soft/commands.h"
 #include "soft/soft.h"
 #include "x86/ioctl.h"
-
-/* The processors that run vCPUs at the same time. */
-static int host_processors(const struct x86_vm *vm)
-{
-	long count = sysconf(_SC_NPROCESSORS_ONLN);
-
-	(void)vm;
-	return count < 1 ? 1 : count > VM_MAX_VCPUS ? VM_MAX_VCPUS : (int)count;
-}
-
-struct capability {
-	uint16_t number;
-	int value;
-	int (*computed)(const struct x86_vm *vm); /* instead of `value` */
-};
 
 #define XEN_CAPABILITIES                                                                                                    \
 	(KVM_XEN_HVM_CONFIG_HYPERCALL_MSR | KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL | KVM_XEN_HVM_CONFIG_SHARED_INFO |              \
@@ -42,7 +26,6 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET },
 	/* VMs and vCPUs. */
 	{ KVM_CAP_VM_TYPES, 1 << KVM_X86_DEFAULT_VM },
-	{ KVM_CAP_NR_VCPUS, 0, host_processors },
 	{ KVM_CAP_MAX_VCPUS, VM_MAX_VCPUS },
 	{ KVM_CAP_MAX_VCPU_ID, VM_MAX_VCPU_IDS },
 	{ KVM_CAP_SET_BOOT_CPU_ID, 1 },
@@ -66,7 +49,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS },
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
 	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1 },
-	{ KVM_CAP_EXIT_HYPERCALL, 1 << 12 /* KVM_HC_MAP_GPA_RANGE */ },
+	{ KVM_CAP_EXIT_HYPERCALL, EXIT_HYPERCALLS },
 	{ KVM_CAP_X86_DISABLE_EXITS, KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE },
 	{ KVM_CAP_X86_GUEST_MODE, 1 },
 	{ KVM_CAP_HALT_POLL, 1 },
@@ -127,11 +110,8 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_COALESCED_PIO, 1 },
 };
 
-int capability_value(const struct x86_vm *vm, unsigned long number)
+long x86_check_extension(void *self, unsigned long number)
 {
-	for (size_t i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++) {
-		if (capabilities[i].number == number)
-			return capabilities[i].computed ? capabilities[i].computed(vm) : capabilities[i].value;
-	}
-	return 0;
+	(void)self;
+	return capability_find(capabilities, sizeof(capabilities) / sizeof(capabilities[0]), number, VM_MAX_VCPUS);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "core/why.h"
+#include "soft/commands.h"
 #include "soft/soft.h"
 #include "x86/ioctl.h"
 #include "x86/irqchip.h"
@@ -26,24 +27,13 @@ static bool has_vcpus(const struct x86_vm *vm)
 
 static int enable_manual_dirty_log(struct x86_vm *vm, uint64_t value)
 {
-	/* INITIALLY_SET means something only together with ENABLE. */
-	uint64_t valid = value & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE ?
-				 KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET :
-				 KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
-	int error = bits_check(value, valid);
-
-	if (error)
-		return error;
-	vm->vm.dirty_log_manual = value & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
-	vm->vm.dirty_log_initially_set = value & KVM_DIRTY_LOG_INITIALLY_SET;
-	return 0;
+	return vm_enable_dirty_log(&vm->vm, value);
 }
 
-/* How long to poll before sleeping in HLT: never, whatever the limit. */
 static int enable_halt_poll(struct x86_vm *vm, uint64_t value)
 {
 	(void)vm;
-	return value > UINT32_MAX ? why(-EINVAL, "args[0]: %#llx ns does not fit 32 bits", (unsigned long long)value) : 0;
+	return halt_poll_check(value);
 }
 
 static int enable_quirks(struct x86_vm *vm, uint64_t value)
@@ -128,7 +118,7 @@ static int enable_user_space_msr(struct x86_vm *vm, uint64_t value)
 
 static int enable_exit_hypercall(struct x86_vm *vm, uint64_t value)
 {
-	int error = bits_check(value, (uint64_t)capability_value(vm, KVM_CAP_EXIT_HYPERCALL));
+	int error = bits_check(value, EXIT_HYPERCALLS);
 
 	if (!error)
 		vm->exit_hypercall = value;

@@ -9,6 +9,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/why.h"
+
+struct system {
+	struct object object;
+	const struct command *commands;
+};
+
+long system_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
+{
+	const struct command *command = command_find(((struct system *)object)->commands, cmd);
+
+	if (!command)
+		return why(-EINVAL, "ioctl %#x: not one of the system descriptor's", cmd);
+	return command_run(command, object, arg);
+}
+
 void system_release(struct object *object)
 {
 	free(object);
@@ -16,23 +32,24 @@ void system_release(struct object *object)
 
 long object_descriptor(struct object *object, const char *name)
 {
-	int fd = fd_new_plain(name), error = fd < 0 ? fd : fd_install(fd, object);
+	int fd = fd_new_plain(name);
 
-	if (error && fd >= 0)
-		syscall(SYS_close, fd);
+	if (fd >= 0)
+		return fd_give(fd, object);
 	object_put(object);
-	return error ? error : fd;
+	return fd;
 }
 
-int system_open(const struct object_ops *ops, int flags)
+int system_open(const struct object_ops *ops, const struct command *commands, int flags)
 {
-	struct object *system = calloc(1, sizeof *system);
+	struct system *system = calloc(1, sizeof *system);
 	int fd;
 
 	if (!system)
 		return -ENOMEM;
-	object_init(system, ops);
-	fd = (int)object_descriptor(system, "kvm");
+	object_init(&system->object, ops);
+	system->commands = commands;
+	fd = (int)object_descriptor(&system->object, "kvm");
 	if (fd >= 0 && !(flags & O_CLOEXEC))
 		syscall(SYS_fcntl, fd, F_SETFD, 0);
 	return fd;

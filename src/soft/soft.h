@@ -13,8 +13,10 @@
 /* KVM_CREATE_VM: a new VM descriptor, or -errno. */
 long soft_vm_create(unsigned long type);
 
-/* KVM_CHECK_EXTENSION; `vm` is NULL on the system descriptor. */
-int capability_value(const struct x86_vm *vm, unsigned long number);
+/* KVM_CHECK_EXTENSION, of a VM as of the system. */
+long x86_check_extension(void *self, unsigned long number);
+/* KVM_CAP_EXIT_HYPERCALL. */
+#define EXIT_HYPERCALLS (UINT64_C(1) << 12) /* KVM_HC_MAP_GPA_RANGE */
 
 /* KVM_ENABLE_CAP on a VM. */
 int vm_enable_cap(struct x86_vm *vm, const struct kvm_enable_cap *cap);

@@ -3,34 +3,16 @@
  */
 #include <errno.h>
 
-#include "core/command.h"
 #include "core/user.h"
 #include "core/why.h"
+#include "soft/commands.h"
 #include "soft/soft.h"
 #include "x86/hyperv.h"
-
-static long do_get_api_version(void *self, unsigned long arg)
-{
-	(void)self;
-	return arg ? why(-EINVAL, "argument: %#lx must be 0", arg) : KVM_VERSION;
-}
-
-static long do_get_vcpu_mmap_size(void *self, unsigned long arg)
-{
-	(void)self;
-	return arg ? why(-EINVAL, "argument: %#lx must be 0", arg) : (long)VCPU_RUN_SIZE;
-}
 
 static long do_create_vm(void *self, unsigned long type)
 {
 	(void)self;
 	return soft_vm_create(type);
-}
-
-static long do_check_extension(void *self, unsigned long number)
-{
-	(void)self;
-	return capability_value(NULL, number);
 }
 
 /* ---- CPUID. ---- */
@@ -203,7 +185,7 @@ static int do_get_attribute(void *self, void *data)
 static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_GET_API_VERSION, .direct = do_get_api_version),
 	COMMAND(KVM_CREATE_VM, .direct = do_create_vm),
-	COMMAND(KVM_CHECK_EXTENSION, .direct = do_check_extension),
+	COMMAND(KVM_CHECK_EXTENSION, .direct = x86_check_extension),
 	COMMAND(KVM_GET_VCPU_MMAP_SIZE, .direct = do_get_vcpu_mmap_size),
 	COMMAND(KVM_GET_SUPPORTED_CPUID, .direct = do_get_supported_cpuid),
 	COMMAND(KVM_GET_EMULATED_CPUID, .direct = do_get_emulated_cpuid),
@@ -216,18 +198,9 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_GET_DEVICE_ATTR, .fixed = do_get_attribute),
 };
 
-static long system_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
-{
-	const struct command *command = command_find(commands, cmd);
-
-	if (!command)
-		return why(-EINVAL, "ioctl %#x: not one of the system descriptor's", cmd);
-	return command_run(command, object, arg);
-}
-
 static const struct object_ops system_ops = { .kind = "kvm", .arch = KVM_REG_X86, .ioctl = system_ioctl, .release = system_release };
 
 int soft_x86_open(int flags)
 {
-	return system_open(&system_ops, flags);
+	return system_open(&system_ops, commands, flags);
 }

@@ -2,16 +2,13 @@
  * The VM descriptor: its birth, its ioctls, its death. Memory is src/vm's business, vCPUs are the architecture's.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "core/command.h"
 #include "core/user.h"
 #include "core/visit.h"
 #include "core/why.h"
+#include "soft/commands.h"
 #include "soft/soft.h"
 #include "x86/ioctl.h"
 #include "x86/clock.h"
@@ -34,16 +31,6 @@ static int do_set_memory_region(void *vm, void *data)
 	return vm_set_memory_region(vm, &region);
 }
 
-static int do_get_dirty_log(void *vm, void *data)
-{
-	return vm_get_dirty_log(vm, data);
-}
-
-static int do_clear_dirty_log(void *vm, void *data)
-{
-	return vm_clear_dirty_log(vm, data);
-}
-
 /* A limit on shadow page tables, of which there are none. */
 static long do_set_nr_mmu_pages(void *vm, unsigned long count)
 {
@@ -53,11 +40,8 @@ static long do_set_nr_mmu_pages(void *vm, unsigned long count)
 
 /* ---- vCPUs. ---- */
 
-static long vcpu_create(struct x86_vm *vm, uint32_t id)
+static long vcpu_make(struct x86_vm *vm, uint32_t id)
 {
-	struct x86_vcpu *cpu;
-	int fd, error;
-
 	if (vm->vm.vcpu_count >= VM_MAX_VCPUS)
 		return why(-EINVAL, "the VM has %u vCPUs, the most there can be", VM_MAX_VCPUS);
 	/* The first vCPU settles the limit, even if it cannot be made. */
@@ -65,21 +49,7 @@ static long vcpu_create(struct x86_vm *vm, uint32_t id)
 		vm->max_vcpu_ids = VM_MAX_VCPU_IDS;
 	if (id >= vm->max_vcpu_ids)
 		return why(-EINVAL, "id: %u is not below %u (KVM_CAP_MAX_VCPU_ID)", id, vm->max_vcpu_ids);
-	if (vm_vcpu_find(&vm->vm, id))
-		return why(-EEXIST, "id: vCPU %u exists", id);
-	cpu = x86_vcpu_create(vm, id, &fd);
-	if (!cpu)
-		return fd;
-	error = fd_install(fd, &cpu->vcpu.object);
-	if (error) {
-		syscall(SYS_close, fd);
-		object_put(&cpu->vcpu.object);
-		x86_vcpu_destroy(cpu);
-		return error;
-	}
-	vm_vcpu_add(&vm->vm, &cpu->vcpu);
-	object_put(&cpu->vcpu.object);
-	return fd;
+	return vcpu_create(&vm->vm, id, &x86_vcpu_ops);
 }
 
 static long do_create_vcpu(void *self, unsigned long id)
@@ -90,7 +60,7 @@ static long do_create_vcpu(void *self, unsigned long id)
 	if (id >= VM_MAX_VCPU_IDS)
 		return why(-EINVAL, "id: %#lx is not below %u", id, VM_MAX_VCPU_IDS);
 	pthread_mutex_lock(&vm->vm.lock);
-	result = vcpu_create(vm, (uint32_t)id);
+	result = vcpu_make(vm, (uint32_t)id);
 	pthread_mutex_unlock(&vm->vm.lock);
 	return result;
 }
@@ -354,11 +324,6 @@ static long do_reinject_control(void *vm, unsigned long arg)
 
 /* ---- The rest. ---- */
 
-static long do_check_extension(void *vm, unsigned long number)
-{
-	return capability_value(vm, number);
-}
-
 static int do_enable_cap(void *vm, void *data)
 {
 	return vm_enable_cap(vm, data);
@@ -383,26 +348,7 @@ static long do_get_tsc_khz(void *self, unsigned long arg)
 	return ((const struct x86_vm *)self)->tsc_khz;
 }
 
-static long do_get_stats_fd(void *self, unsigned long arg)
-{
-	struct x86_vm *vm = self;
-	char id[32];
-
-	(void)arg;
-	snprintf(id, sizeof(id), "kvm-%d", (int)getpid());
-	return stats_open(&vm->vm.stats, &vm->vm.object, id);
-}
-
-static int do_create_device(void *vm, void *data)
-{
-	(void)vm;
-	return why(-ENODEV, "type: there is no device of type %u", ((const struct kvm_create_device *)data)->type);
-}
-
 /* ---- The table. ---- */
-
-/* Waits until no vCPU of the VM is in the guest, or for what a vCPU may hold there. */
-#define WAITS_FOR_VCPUS 1u
 
 static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_SET_USER_MEMORY_REGION, .fixed = do_set_memory_region, .flags = WAITS_FOR_VCPUS),
@@ -438,7 +384,7 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_XEN_HVM_EVTCHN_SEND, .fixed = do_xen_send, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_GET_CLOCK, .fixed = do_get_clock, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_SET_CLOCK, .fixed = do_set_clock, .flags = WAITS_FOR_VCPUS),
-	COMMAND(KVM_CHECK_EXTENSION, .direct = do_check_extension),
+	COMMAND(KVM_CHECK_EXTENSION, .direct = x86_check_extension),
 	COMMAND(KVM_ENABLE_CAP, .fixed = do_enable_cap),
 	COMMAND(KVM_X86_SET_MSR_FILTER, .fixed = do_set_msr_filter, .flags = WAITS_FOR_VCPUS),
 	COMMAND(KVM_SET_TSC_KHZ, .direct = do_set_tsc_khz),
@@ -453,9 +399,7 @@ static long vm_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
 
 	if (!command)
 		return why(-ENOTTY, "ioctl %#x: not one of a VM's", cmd);
-	if (command->flags & WAITS_FOR_VCPUS && __builtin_expect(vcpu_running != NULL, 0) && &vcpu_running->vm->object == object)
-		return why(-EBUSY, "called by a signal handler that interrupted KVM_RUN of this VM");
-	return command_run(command, object, arg);
+	return vm_command((struct vm *)object, command, arg);
 }
 
 /* Without a lock: only what is asked of a VM. */
@@ -468,11 +412,12 @@ static void vm_visit(struct object *object, struct visit *visit)
 
 /* ---- Life. ---- */
 
-static void vm_free(struct x86_vm *vm)
+/* The last descriptor of the VM, of its vCPUs and of their statistics is gone: nothing runs. */
+static void vm_release(struct object *object)
 {
+	struct x86_vm *vm = (struct x86_vm *)object;
+
 	vm_stop(&vm->vm);
-	for (uint32_t i = 0; i < vm->vm.vcpu_count; i++)
-		x86_vcpu_destroy(x86_vcpu(vm->vm.vcpus[i]));
 	xen_vm_destroy(vm);
 	irqchip_destroy(vm);
 	msr_filter_free(vm->filter);
@@ -481,12 +426,6 @@ static void vm_free(struct x86_vm *vm)
 	pthread_mutex_destroy(&vm->tsc_lock);
 	pthread_mutex_destroy(&vm->split_lock);
 	free(vm);
-}
-
-/* The last descriptor of the VM, of its vCPUs and of their statistics is gone: nothing runs. */
-static void vm_release(struct object *object)
-{
-	vm_free((struct x86_vm *)object);
 }
 
 static const struct object_ops vm_ops = { .kind = "vm", .arch = KVM_REG_X86, .ioctl = vm_ioctl, .visit = vm_visit, .release = vm_release };

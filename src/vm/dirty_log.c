@@ -135,3 +135,15 @@ int vm_clear_dirty_log(struct vm *vm, const struct kvm_clear_dirty_log *clear)
 	pthread_mutex_unlock(&vm->memory_lock);
 	return error;
 }
+
+int vm_enable_dirty_log(struct vm *vm, uint64_t value)
+{
+	/* INITIALLY_SET means something only together with ENABLE. */
+	uint64_t valid = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | (value & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE ? KVM_DIRTY_LOG_INITIALLY_SET : 0);
+
+	if (value & ~valid)
+		return why(-EINVAL, "args[0]: %#llx has bits other than %#llx", (unsigned long long)value, (unsigned long long)valid);
+	vm->dirty_log_manual = value & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
+	vm->dirty_log_initially_set = value & KVM_DIRTY_LOG_INITIALLY_SET;
+	return 0;
+}

@@ -126,10 +126,10 @@ static int ioeventfd_assign(struct vm *vm, const struct kvm_ioeventfd *args)
 	new = calloc(1, sizeof *new);
 	if (!new)
 		return -ENOMEM;
-	error = event_fd_open(&new->event, args->fd);
+	error = event_fd_open(&new->event, "fd", args->fd);
 	if (error) {
 		free(new);
-		return why(error, "fd: descriptor %d is %s", args->fd, error == -EBADF ? "not open" : "no eventfd");
+		return error;
 	}
 	new->space = space_of(args);
 	new->address = args->addr;
@@ -155,10 +155,10 @@ static int ioeventfd_deassign(struct vm *vm, const struct kvm_ioeventfd *args)
 	struct ioeventfds *ioeventfds = &vm->ioeventfds;
 	struct ioeventfd **link, *found;
 	uint64_t id;
-	int error = event_fd_identify(args->fd, &id);
+	int error = event_fd_identify("fd", args->fd, &id);
 
 	if (error)
-		return why(error, "fd: descriptor %d is %s", args->fd, error == -EBADF ? "not open" : "no eventfd");
+		return error;
 	pthread_mutex_lock(&ioeventfds->lock);
 	for (link = &ioeventfds->list; *link && !is_meant(*link, args, id); link = &(*link)->next)
 		;

@@ -109,23 +109,16 @@ bool vm_irq_resample(struct vm *vm, uint32_t gsi)
 
 /* ---- The ioctl. ---- */
 
-static int eventfd_refused(int error, const char *field, int fd)
-{
-	return why(error, "%s: descriptor %d is %s", field, fd, error == -EBADF ? "not open" : "no eventfd");
-}
-
 static int events_open(struct irqfd *irqfd, const struct kvm_irqfd *args)
 {
-	int error = event_fd_open(&irqfd->event, (int)args->fd);
+	int error = event_fd_open(&irqfd->event, "fd", (int)args->fd);
 
-	if (error)
-		return eventfd_refused(error, "fd", (int)args->fd);
-	if (!(args->flags & KVM_IRQFD_FLAG_RESAMPLE))
-		return 0;
-	error = event_fd_open(&irqfd->resample, (int)args->resamplefd);
+	if (error || !(args->flags & KVM_IRQFD_FLAG_RESAMPLE))
+		return error;
+	error = event_fd_open(&irqfd->resample, "resamplefd", (int)args->resamplefd);
 	if (error) {
 		event_fd_close(&irqfd->event);
-		return eventfd_refused(error, "resamplefd", (int)args->resamplefd);
+		return error;
 	}
 	irqfd->resamples = true;
 	return 0;
@@ -212,10 +205,10 @@ static int irqfd_deassign(struct vm *vm, const struct kvm_irqfd *args)
 {
 	struct irqfd *irqfd;
 	uint64_t id;
-	int error = event_fd_identify((int)args->fd, &id);
+	int error = event_fd_identify("fd", (int)args->fd, &id);
 
 	if (error)
-		return eventfd_refused(error, "fd", (int)args->fd);
+		return error;
 	while ((irqfd = irqfd_remove(&vm->irqfds, id, args->gsi)))
 		irqfd_drop(vm, irqfd);
 	return 0;

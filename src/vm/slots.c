@@ -65,6 +65,16 @@ struct slot *slot_find(const struct slot_table *table, uint64_t gfn)
 	return gfn - slot->gfn < slot->pages ? slot : NULL;
 }
 
+bool slots_cover(void *vcpu, uint64_t address)
+{
+	const struct slot_table *table = vm_slots(((const struct vcpu *)vcpu)->vm, 0);
+
+	for (uint32_t i = 0; i < table->count; i++)
+		if (address - table->slots[i]->hva < table->slots[i]->pages << PAGE_SHIFT)
+			return true;
+	return false;
+}
+
 static void table_insert(struct slot_table *table, struct slot *slot)
 {
 	uint32_t at = table_position(table, slot->gfn);

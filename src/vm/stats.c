@@ -179,7 +179,7 @@ static int view_create(struct stats *stats, struct object *owner, const char *id
 int stats_open(struct stats *stats, struct object *owner, const char *id)
 {
 	struct stats_view *view;
-	int fd = view_create(stats, owner, id, &view), error;
+	int fd = view_create(stats, owner, id, &view);
 
 	if (fd < 0)
 		return fd;
@@ -189,9 +189,5 @@ int stats_open(struct stats *stats, struct object *owner, const char *id)
 	stats->views = view;
 	atomic_fetch_add(&stats->view_count, 1);
 	pthread_mutex_unlock(&stats->lock);
-	error = fd_install(fd, &view->object);
-	if (error)
-		syscall(SYS_close, fd);
-	object_put(&view->object);
-	return error ? error : fd;
+	return fd_give(fd, &view->object);
 }

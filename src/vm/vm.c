@@ -17,8 +17,6 @@
 /* A vCPU that leaves may miss its sleeping stopper (its store may pass its load): the stopper looks again by itself. */
 #define STOP_SLEEP_NS 500000
 
-_Thread_local struct vcpu *vcpu_running;
-
 static const struct stats_row vm_stats_rows[VM_STATS] = {
 	[VM_STAT_TLB_FLUSH] = { "remote_tlb_flush", KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10 },
 	[VM_STAT_TLB_FLUSH_REQUESTS] = { "remote_tlb_flush_requests", KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10 },
@@ -68,6 +66,8 @@ int vm_init(struct vm *vm, const struct object_ops *ops, unsigned int physical_b
 void vm_stop(struct vm *vm)
 {
 	worker_destroy(&vm->worker, object_is_own(&vm->object));
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		vcpu_destroy(vm->vcpus[i]);
 }
 
 void vm_destroy(struct vm *vm)

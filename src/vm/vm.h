@@ -6,6 +6,7 @@
 #define ANYKVM_VM_VM_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,12 +59,16 @@ static inline uint64_t slot_hva(const struct slot *slot, uint64_t gpa)
 	return slot->hva + (gpa - (slot->gfn << PAGE_SHIFT));
 }
 
+/* For a vCPU's fault_guard, whose context it is: whether the address is guest memory. The vCPU is in the guest. */
+bool slots_cover(void *vcpu, uint64_t address);
+
 /* Atomically marks a page dirty when the slot logs; cheap when it already is. */
 void slot_mark_dirty(struct slot *slot, uint64_t gfn);
 
 /* Counters of KVM_GET_STATS_FD on a VM. */
 enum vm_stat { VM_STAT_TLB_FLUSH, VM_STAT_TLB_FLUSH_REQUESTS, VM_STATS };
 
+struct command;
 struct vcpu;
 
 struct vm {
@@ -91,6 +96,18 @@ struct vm {
 	struct worker worker;
 };
 
+/* What an architecture says of its vCPUs. */
+struct vcpu_ops {
+	struct object_ops object; /* of a vCPU's object */
+	size_t size; /* of its struct, whose first field is struct vcpu, and which begins as zeros */
+	int (*create)(struct vcpu *vcpu); /* the rest of a new vCPU: 0 or -errno, in which case destroy() follows */
+	void (*destroy)(struct vcpu *vcpu);
+	long (*run)(struct vcpu *vcpu); /* KVM_RUN's result */
+	const struct register_ops *registers;
+	const struct command *commands; /* COMMAND_TABLE_SIZE rows */
+	int (*ready)(struct vcpu *vcpu); /* 0, or -errno before the argument is looked at: for commands whose row has flags */
+};
+
 /* What every architecture's vCPU starts with. */
 struct vcpu {
 	struct object object;
@@ -108,11 +125,16 @@ struct vcpu {
 	struct stats stats;
 };
 
+static inline const struct vcpu_ops *vcpu_ops(const struct vcpu *vcpu)
+{
+	return (const struct vcpu_ops *)vcpu->object.ops; /* whose first field it is */
+}
+
 /* The run mapping: struct kvm_run, a page for port data, the coalesced ring: three pages as on x86 Linux. */
 #define VCPU_RUN_SIZE (3 * PAGE_SIZE)
 #define VCPU_PIO_OFFSET PAGE_SIZE
 
-/* Ends the VM's own thread: the first step of a VM's death, after which nothing happens by itself. */
+/* Ends the VM's own thread and frees its vCPUs: the first step of a VM's death. */
 void vm_stop(struct vm *vm);
 
 /* Initialises the generic part; slots are empty. Guest-physical addresses have `physical_bits` bits. */
@@ -135,26 +157,52 @@ void vm_vcpu_add(struct vm *vm, struct vcpu *vcpu);
 int vm_set_memory_region(struct vm *vm, const struct kvm_userspace_memory_region2 *region);
 int vm_get_dirty_log(struct vm *vm, const struct kvm_dirty_log *log);
 int vm_clear_dirty_log(struct vm *vm, const struct kvm_clear_dirty_log *clear);
+/* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
+int vm_enable_dirty_log(struct vm *vm, uint64_t value);
 /* KVM_PRE_FAULT_MEMORY: 0 when a page was brought in; what is left stands in the range. */
 int vm_pre_fault(struct vm *vm, struct kvm_pre_fault_memory *range);
 
 /*
- * Initialises the generic part of a vCPU: the run mapping and its descriptor (returned, or -errno), mutex, kick. The descriptor
- * does not name the vCPU yet. The vCPU's object takes a reference on the VM, which vcpu_release() drops: a VM lives as long as
- * a descriptor of a vCPU, and a vCPU's memory as long as its VM, which frees it (vcpu_destroy) when it goes.
+ * A new vCPU's descriptor, or -errno; the VM's `lock` is held by the caller. The vCPU's object has a reference on the VM, which
+ * vcpu_release() drops: a VM lives as long as a descriptor of a vCPU, and a vCPU's memory as long as its VM.
  */
-int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t id, const struct object_ops *ops);
-void vcpu_release(struct vcpu *vcpu);
+int vcpu_create(struct vm *vm, uint32_t id, const struct vcpu_ops *ops);
+void vcpu_release(struct object *object);
 void vcpu_destroy(struct vcpu *vcpu);
 
-/* KVM_SET_SIGNAL_MASK (api.rst 4.9); `arg` is its argument. */
-long vcpu_signal_mask_set(struct vcpu *vcpu, unsigned long arg);
+/* ---- Ioctls (vcpu_ioctl.c). ---- */
+
+/* Of a vCPU's object: refuses what there is not, takes the mutex, and makes the call. */
+long vcpu_ioctl(struct object *object, unsigned int cmd, unsigned long arg);
+/* The call alone; the mutex is held, or nobody else is at the vCPU. */
+long vcpu_command(struct vcpu *vcpu, const struct command *command, unsigned long arg);
+
+/* For an architecture's table of commands. */
+long vcpu_get_one_reg(void *vcpu, unsigned long arg);
+long vcpu_set_one_reg(void *vcpu, unsigned long arg);
+long vcpu_get_many_regs(void *vcpu, unsigned long arg);
+long vcpu_set_many_regs(void *vcpu, unsigned long arg);
+long vcpu_get_reg_list(void *vcpu, unsigned long arg);
+long vcpu_set_signal_mask(void *vcpu, unsigned long arg);
+long vcpu_get_stats_fd(void *vcpu, unsigned long arg);
+/* KVM_RUN: the architecture's run() where signals and kicks reach it (run.c). */
+long vcpu_run(void *vcpu, unsigned long arg);
+
+/* ---- KVM_RUN (run.c). ---- */
 
 /*
  * The vCPU that this thread is running, or NULL: set around KVM_RUN. A signal handler that interrupts KVM_RUN can call into
  * the same VM again, and must be refused what would wait for the interrupted call.
  */
 extern _Thread_local struct vcpu *vcpu_running __attribute__((tls_model("initial-exec")));
+
+/* Takes what other threads ask for, between two stays in the guest; false when KVM_RUN is to end with EINTR. */
+bool vcpu_requests_handle(struct vcpu *vcpu);
+
+static inline bool vcpu_requests_take(struct vcpu *vcpu)
+{
+	return !atomic_load(&vcpu->kick.request) || vcpu_requests_handle(vcpu);
+}
 
 void vcpu_guest_enter_wait(struct vcpu *vcpu);
 void vcpu_guest_leave_wake(struct vcpu *vcpu);
@@ -190,6 +238,16 @@ static inline void vm_memory_leave(struct vm *vm, bool entered)
 {
 	if (entered)
 		pthread_mutex_unlock(&vm->memory_lock);
+}
+
+/* In the guest: whether memory has changed since the vCPU last asked. Its cached translations must go. */
+static inline bool vcpu_translations_stale(struct vcpu *vcpu)
+{
+	uint64_t generation = atomic_load(&vcpu->vm->memory_generation);
+	bool stale = vcpu->memory_generation != generation;
+
+	vcpu->memory_generation = generation;
+	return stale;
 }
 
 static inline const struct slot_table *vm_slots(const struct vm *vm, unsigned int address_space)

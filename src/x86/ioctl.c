@@ -3,10 +3,7 @@
  * means. The vCPU's mutex is held for the whole of each call, as in Linux.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "core/command.h"
 #include "core/user.h"
@@ -215,38 +212,6 @@ static int do_set_attribute(void *cpu, void *data)
 
 /* ---- Arguments of other kinds: numbers, none, and headers with arrays behind them. ---- */
 
-static void run_count(struct x86_vcpu *cpu, long result)
-{
-	stats_count(&cpu->stats_values[VCPU_STAT_EXITS]);
-	if (result == -EINTR)
-		stats_count(&cpu->stats_values[VCPU_STAT_SIGNAL_EXITS]);
-	if (!result) {
-		switch (cpu->vcpu.run->exit_reason) {
-		case KVM_EXIT_IO: stats_count(&cpu->stats_values[VCPU_STAT_IO_EXITS]); break;
-		case KVM_EXIT_MMIO: stats_count(&cpu->stats_values[VCPU_STAT_MMIO_EXITS]); break;
-		case KVM_EXIT_IRQ_WINDOW_OPEN: stats_count(&cpu->stats_values[VCPU_STAT_IRQ_WINDOW_EXITS]); break;
-		}
-	}
-	stats_publish(&cpu->vcpu.stats);
-}
-
-static long do_run(void *self, unsigned long arg)
-{
-	struct x86_vcpu *cpu = self;
-	struct vcpu *interrupted = vcpu_running;
-	long result;
-
-	if (arg)
-		return why(-EINVAL, "argument: %#lx must be 0", arg);
-	vcpu_running = &cpu->vcpu;
-	atomic_store_explicit(&cpu->vcpu.runner, (uint64_t)pthread_self(), memory_order_relaxed);
-	result = x86_vcpu_run(cpu);
-	atomic_store_explicit(&cpu->vcpu.runner, 0, memory_order_relaxed);
-	vcpu_running = interrupted;
-	run_count(cpu, result);
-	return result;
-}
-
 int msr_entries_read(unsigned long arg, struct kvm_msr_entry *entries)
 {
 	struct kvm_msrs header;
@@ -389,42 +354,6 @@ static long do_get_cpuid2(void *cpu, unsigned long arg)
 	return 0;
 }
 
-static long do_set_signal_mask(void *self, unsigned long arg)
-{
-	return vcpu_signal_mask_set(self, arg);
-}
-
-static long do_get_one_reg(void *self, unsigned long arg)
-{
-	return registers_get_one(&x86_register_ops, self, arg);
-}
-
-static long do_set_one_reg(void *self, unsigned long arg)
-{
-	return registers_set_one(&x86_register_ops, self, arg);
-}
-
-static long do_get_many_regs(void *self, unsigned long arg)
-{
-	struct vcpu *vcpu = self;
-
-	return registers_get_many(&x86_register_ops, vcpu, &vcpu->register_room, arg);
-}
-
-static long do_set_many_regs(void *self, unsigned long arg)
-{
-	struct vcpu *vcpu = self;
-
-	return registers_set_many(&x86_register_ops, vcpu, &vcpu->register_room, arg);
-}
-
-static long do_get_reg_list(void *self, unsigned long arg)
-{
-	struct vcpu *vcpu = self;
-
-	return registers_list(&x86_register_ops, vcpu, &vcpu->register_room, arg);
-}
-
 static long do_set_tsc_khz(void *cpu, unsigned long arg)
 {
 	return tsc_khz_set(cpu, (uint32_t)arg);
@@ -460,16 +389,6 @@ static long do_kvmclock_ctrl(void *cpu, unsigned long arg)
 	return kvmclock_ctrl(cpu);
 }
 
-static long do_get_stats_fd(void *self, unsigned long arg)
-{
-	struct x86_vcpu *cpu = self;
-	char id[48];
-
-	(void)arg;
-	snprintf(id, sizeof(id), "kvm-%d/vcpu-%u", (int)getpid(), cpu->vcpu.id);
-	return stats_open(&cpu->vcpu.stats, &cpu->vcpu.object, id);
-}
-
 /* What is left of the range goes back even when the call fails. */
 static long do_pre_fault(void *self, unsigned long arg)
 {
@@ -491,7 +410,7 @@ static long do_pre_fault(void *self, unsigned long arg)
 #define NEEDS_LAPIC 1u
 
 static const struct command commands[COMMAND_TABLE_SIZE] = {
-	COMMAND(KVM_RUN, .direct = do_run),
+	COMMAND(KVM_RUN, .direct = vcpu_run),
 	COMMAND(KVM_GET_REGS, .fixed = do_get_regs),
 	COMMAND(KVM_SET_REGS, .fixed = do_set_regs),
 	COMMAND(KVM_GET_SREGS, .fixed = do_get_sregs),
@@ -518,12 +437,12 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_SET_CPUID, .direct = do_set_cpuid),
 	COMMAND(KVM_SET_CPUID2, .direct = do_set_cpuid2),
 	COMMAND(KVM_GET_CPUID2, .direct = do_get_cpuid2),
-	COMMAND(KVM_GET_ONE_REG, .direct = do_get_one_reg),
-	COMMAND(KVM_SET_ONE_REG, .direct = do_set_one_reg),
-	COMMAND(KVM_GET_MANY_REGS, .direct = do_get_many_regs),
-	COMMAND(KVM_SET_MANY_REGS, .direct = do_set_many_regs),
-	COMMAND(KVM_GET_REG_LIST, .direct = do_get_reg_list),
-	COMMAND(KVM_SET_SIGNAL_MASK, .direct = do_set_signal_mask),
+	COMMAND(KVM_GET_ONE_REG, .direct = vcpu_get_one_reg),
+	COMMAND(KVM_SET_ONE_REG, .direct = vcpu_set_one_reg),
+	COMMAND(KVM_GET_MANY_REGS, .direct = vcpu_get_many_regs),
+	COMMAND(KVM_SET_MANY_REGS, .direct = vcpu_set_many_regs),
+	COMMAND(KVM_GET_REG_LIST, .direct = vcpu_get_reg_list),
+	COMMAND(KVM_SET_SIGNAL_MASK, .direct = vcpu_set_signal_mask),
 	COMMAND(KVM_INTERRUPT, .fixed = do_interrupt),
 	COMMAND(KVM_NMI, .direct = do_nmi),
 	COMMAND(KVM_SMI, .direct = do_smi),
@@ -542,31 +461,13 @@ static const struct command commands[COMMAND_TABLE_SIZE] = {
 	COMMAND(KVM_SET_DEVICE_ATTR, .fixed = do_set_attribute),
 	COMMAND(KVM_XEN_VCPU_GET_ATTR, .fixed = do_xen_get),
 	COMMAND(KVM_XEN_VCPU_SET_ATTR, .fixed = do_xen_set),
-	COMMAND(KVM_GET_STATS_FD, .direct = do_get_stats_fd),
+	COMMAND(KVM_GET_STATS_FD, .direct = vcpu_get_stats_fd),
 	COMMAND(KVM_PRE_FAULT_MEMORY, .direct = do_pre_fault),
 };
 
-static long command_make(const struct command *command, struct x86_vcpu *cpu, unsigned long arg)
+static int lapic_check(struct vcpu *vcpu)
 {
-	if (command->flags & NEEDS_LAPIC && !cpu->lapic)
-		return why(-EINVAL, "the VM has no local APIC in the kernel (KVM_CREATE_IRQCHIP)");
-	return command_run(command, cpu, arg);
-}
-
-static long vcpu_ioctl(struct object *object, unsigned int cmd, unsigned long arg)
-{
-	struct x86_vcpu *cpu = (struct x86_vcpu *)object;
-	const struct command *command = command_find(commands, cmd);
-	long result;
-
-	if (!command)
-		return why(-EINVAL, "ioctl %#x: not one of a vCPU's", cmd);
-	if (__builtin_expect(vcpu_running == &cpu->vcpu, 0))
-		return why(-EBUSY, "called by a signal handler that interrupted KVM_RUN of this vCPU");
-	pthread_mutex_lock(&cpu->vcpu.mutex);
-	result = command_make(command, cpu, arg);
-	pthread_mutex_unlock(&cpu->vcpu.mutex);
-	return result;
+	return x86_vcpu(vcpu)->lapic ? 0 : why(-EINVAL, "the VM has no local APIC in the kernel (KVM_CREATE_IRQCHIP)");
 }
 
 /* Not inside the guest, and nobody else at the vCPU: its own thread, parked, or a thread that finds the mutex free. */
@@ -593,14 +494,18 @@ static void vcpu_visit(struct object *object, struct visit *visit)
 	if (visit->look) /* whoever runs it next parks */
 		kick_set(&cpu->vcpu.kick, REQUEST_VISIT);
 	else
-		visit->result = command && visit->cmd != (unsigned int)KVM_RUN ? command_make(command, cpu, visit->arg) : -EINVAL;
+		visit->result = command && visit->cmd != (unsigned int)KVM_RUN ? vcpu_command(&cpu->vcpu, command, visit->arg) : -EINVAL;
 	if (locked)
 		pthread_mutex_unlock(&cpu->vcpu.mutex);
 }
 
-static void vcpu_object_release(struct object *object)
-{
-	vcpu_release((struct vcpu *)object);
-}
-
-const struct object_ops x86_vcpu_ops = { .kind = "vcpu", .arch = KVM_REG_X86, .ioctl = vcpu_ioctl, .visit = vcpu_visit, .release = vcpu_object_release };
+const struct vcpu_ops x86_vcpu_ops = {
+	.object = { .kind = "vcpu", .arch = KVM_REG_X86, .ioctl = vcpu_ioctl, .visit = vcpu_visit, .release = vcpu_release },
+	.size = sizeof(struct x86_vcpu),
+	.create = x86_vcpu_create,
+	.destroy = x86_vcpu_destroy,
+	.run = x86_vcpu_run,
+	.registers = &x86_register_ops,
+	.commands = commands,
+	.ready = lapic_check,
+};

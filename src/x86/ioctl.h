@@ -27,12 +27,10 @@
 	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP |                     \
 	 KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_BLOCKIRQ)
 
-/* The table: ops of a vCPU's object, whose ioctl() this is (ioctl.c). */
-extern const struct object_ops x86_vcpu_ops;
+/* The table, and all else that src/vm asks of a vCPU (ioctl.c). */
+extern const struct vcpu_ops x86_vcpu_ops;
 /* The vCPU's registers by id (registers.c). */
 extern const struct register_ops x86_register_ops;
-/* Frees a vCPU; its VM calls this when nothing can reach it any more (vcpu.c). */
-void x86_vcpu_destroy(struct x86_vcpu *cpu);
 
 /*
  * The argument of KVM_GET_MSRS and KVM_SET_MSRS. _read: the number of entries, less than MSR_ENTRIES_LIMIT, or -errno in the order

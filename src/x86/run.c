@@ -4,11 +4,9 @@
  */
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 
 #include "core/user.h"
-#include "core/visit.h"
 #include "core/why.h"
 #include "x86/cpu/exec.h"
 #include "x86/cpu/flags.h"
@@ -455,17 +453,6 @@ static bool runnable(struct x86_vcpu *cpu)
 
 /* ---- Running. ---- */
 
-static bool guard_covers(void *context, uint64_t address)
-{
-	const struct x86_vcpu *cpu = context;
-	const struct slot_table *table = vm_slots(cpu->vcpu.vm, 0);
-
-	for (uint32_t i = 0; i < table->count; i++)
-		if (address - table->slots[i]->hva < table->slots[i]->pages << PAGE_SHIFT)
-			return true;
-	return false;
-}
-
 /* Everything between two looks at signals: returns when something must be decided outside. */
 static enum next guest_go(struct x86_vcpu *cpu)
 {
@@ -556,18 +543,22 @@ static bool window_exit_due(const struct x86_vcpu *cpu)
 	return cpu->vcpu.run->request_interrupt_window && interrupt_window_open(cpu);
 }
 
+/* Inline: every exit passes here twice. */
+static inline void guest_prepare(struct x86_vcpu *cpu)
+{
+	vcpu_guest_enter(&cpu->vcpu);
+	if (vcpu_translations_stale(&cpu->vcpu))
+		tlb_flush(cpu);
+	breakpoints_choose(cpu);
+}
+
 /* In the guest, with the memory standing still and holes in it survivable. */
 static enum next guest_enter(struct x86_vcpu *cpu)
 {
-	struct fault_guard guard = { .covers = guard_covers, .interrupted = native_interrupted, .context = cpu };
+	struct fault_guard guard = { .covers = slots_cover, .interrupted = native_interrupted, .context = cpu };
 	enum next next;
 
-	vcpu_guest_enter(&cpu->vcpu);
-	if (cpu->vcpu.memory_generation != atomic_load(&cpu->vcpu.vm->memory_generation)) {
-		cpu->vcpu.memory_generation = atomic_load(&cpu->vcpu.vm->memory_generation);
-		tlb_flush(cpu);
-	}
-	breakpoints_choose(cpu);
+	guest_prepare(cpu);
 	if (sigsetjmp(guard.resume, 0))
 		cpu_host_fault(cpu); /* the guard has been popped */
 	fault_guard_push(&guard);
@@ -579,21 +570,6 @@ static enum next guest_enter(struct x86_vcpu *cpu)
 	fault_guard_pop(&guard);
 	vcpu_guest_leave(&cpu->vcpu);
 	return next;
-}
-
-/* Requests of other threads, between two stays in the guest. */
-static enum next requests_handle(struct x86_vcpu *cpu)
-{
-	uint32_t request = atomic_load(&cpu->vcpu.kick.request);
-
-	if (!request)
-		return NEXT_GO_ON;
-	if (request & REQUEST_SIGNAL)
-		return NEXT_INTERRUPTED;
-	atomic_fetch_and(&cpu->vcpu.kick.request, ~request | REQUEST_SIGNAL);
-	if (__builtin_expect(request & REQUEST_VISIT, 0))
-		visit_park(&cpu->vcpu.kick);
-	return NEXT_GO_ON;
 }
 
 /* The program's I/O APIC hears of the end of a level-triggered interrupt: KVM_CAP_SPLIT_IRQCHIP. */
@@ -627,17 +603,15 @@ static enum next run_loop(struct x86_vcpu *cpu)
 	enum next next;
 
 	for (;;) {
-		next = requests_handle(cpu);
-		if (next != NEXT_GO_ON)
-			return next;
+		if (!vcpu_requests_take(&cpu->vcpu))
+			return NEXT_INTERRUPTED;
 		if (cpu->triple_fault_pending)
 			return triple_fault(cpu);
 		if (cpu->ended_exit)
 			return ended_exit(cpu);
 		lapic_timer_check(cpu);
 		if (!runnable(cpu)) {
-			if (!(atomic_load(&cpu->vcpu.kick.request)))
-				kick_wait(&cpu->vcpu.kick, wake_time(cpu));
+			kick_wait(&cpu->vcpu.kick, wake_time(cpu));
 			cpu->steal_due = true;
 			continue;
 		}
@@ -652,17 +626,12 @@ static enum next run_loop(struct x86_vcpu *cpu)
 /* What the last exit left, in the guest's memory and mode: same precautions as running. */
 static enum next complete_guarded(struct x86_vcpu *cpu)
 {
-	struct fault_guard guard = { .covers = guard_covers, .interrupted = native_interrupted, .context = cpu };
+	struct fault_guard guard = { .covers = slots_cover, .interrupted = native_interrupted, .context = cpu };
 	enum next next;
 
 	if (cpu->completion == COMPLETE_NONE)
 		return NEXT_GO_ON;
-	vcpu_guest_enter(&cpu->vcpu);
-	if (cpu->vcpu.memory_generation != atomic_load(&cpu->vcpu.vm->memory_generation)) {
-		cpu->vcpu.memory_generation = atomic_load(&cpu->vcpu.vm->memory_generation);
-		tlb_flush(cpu);
-	}
-	breakpoints_choose(cpu);
+	guest_prepare(cpu);
 	if (sigsetjmp(guard.resume, 0)) {
 		cpu_host_fault(cpu);
 		next = NEXT_GO_ON;
@@ -677,30 +646,6 @@ static enum next complete_guarded(struct x86_vcpu *cpu)
 	}
 	vcpu_guest_leave(&cpu->vcpu);
 	return next;
-}
-
-/* KVM_SET_SIGNAL_MASK: the mask for the time of the run. */
-static void signal_mask_enter(struct x86_vcpu *cpu, sigset_t *old)
-{
-	sigset_t mask;
-
-	if (!cpu->vcpu.signal_mask_set)
-		return;
-	sigemptyset(&mask);
-	for (int signal = 1; signal <= 64; signal++)
-		if (cpu->vcpu.signal_mask >> (signal - 1) & 1)
-			sigaddset(&mask, signal);
-	pthread_sigmask(SIG_BLOCK, NULL, old);
-	kick_thread_blocked(old);
-	pthread_sigmask(SIG_SETMASK, &mask, NULL);
-}
-
-static void signal_mask_leave(struct x86_vcpu *cpu, const sigset_t *old)
-{
-	if (!cpu->vcpu.signal_mask_set)
-		return;
-	pthread_sigmask(SIG_SETMASK, old, NULL);
-	kick_thread_blocked(NULL);
 }
 
 /* The way out of every run: what KVM stores whatever the result. */
@@ -729,11 +674,11 @@ static enum next run_prepared(struct x86_vcpu *cpu)
 		if (run->immediate_exit)
 			return NEXT_INTERRUPTED;
 		while (!runnable(cpu)) {
-			if (requests_handle(cpu) == NEXT_INTERRUPTED) {
+			kick_wait(&cpu->vcpu.kick, UINT64_MAX);
+			if (!vcpu_requests_take(&cpu->vcpu)) { /* before the look at what was asked */
 				run->exit_reason = KVM_EXIT_INTR;
 				return NEXT_INTERRUPTED;
 			}
-			kick_wait(&cpu->vcpu.kick, UINT64_MAX);
 		}
 	}
 	error = sync_regs_load(cpu);
@@ -757,20 +702,28 @@ static enum next run_prepared(struct x86_vcpu *cpu)
 	return next;
 }
 
-long x86_vcpu_run(struct x86_vcpu *cpu)
+static void run_count(struct x86_vcpu *cpu, long result)
 {
-	sigset_t old;
-	enum next next;
-	int error = cpu_prepare(cpu);
+	stats_count(&cpu->stats_values[VCPU_STAT_EXITS]);
+	if (result == -EINTR)
+		stats_count(&cpu->stats_values[VCPU_STAT_SIGNAL_EXITS]);
+	if (!result) {
+		switch (cpu->vcpu.run->exit_reason) {
+		case KVM_EXIT_IO: stats_count(&cpu->stats_values[VCPU_STAT_IO_EXITS]); break;
+		case KVM_EXIT_MMIO: stats_count(&cpu->stats_values[VCPU_STAT_MMIO_EXITS]); break;
+		case KVM_EXIT_IRQ_WINDOW_OPEN: stats_count(&cpu->stats_values[VCPU_STAT_IRQ_WINDOW_EXITS]); break;
+		}
+	}
+	stats_publish(&cpu->vcpu.stats);
+}
 
-	if (error)
-		return error;
-	fault_handlers_install();
-	kick_thread_enter(&cpu->vcpu.kick);
-	signal_mask_enter(cpu, &old);
-	next = run_prepared(cpu);
-	signal_mask_leave(cpu, &old);
-	kick_thread_leave(&cpu->vcpu.kick);
-	atomic_fetch_and(&cpu->vcpu.kick.request, ~(uint32_t)REQUEST_SIGNAL);
-	return run_finish(cpu, next);
+long x86_vcpu_run(struct vcpu *vcpu)
+{
+	struct x86_vcpu *cpu = x86_vcpu(vcpu);
+	long result = cpu_prepare(cpu);
+
+	if (!result)
+		result = run_finish(cpu, run_prepared(cpu));
+	run_count(cpu, result);
+	return result;
 }

@@ -3,11 +3,11 @@
  * KVM_SET_TSC_KHZ, KVM_VCPU_TSC_OFFSET.
  */
 #include <pthread.h>
-#include <time.h>
 #if defined(__x86_64__)
 #include <x86intrin.h>
 #endif
 
+#include "core/clock.h"
 #include "core/why.h"
 #include "x86/clock.h"
 
@@ -16,10 +16,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static uint64_t nanoseconds(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return clock_ns(CLOCK_MONOTONIC_RAW);
 }
 
 /* The host's counter; where there is none that can be read, a clock of 1 GHz. */

@@ -3,11 +3,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "core/memory_root.h"
 #include "x86/cpu/exec.h"
 #include "x86/xen/xen.h"
 
@@ -22,8 +18,9 @@ static const struct stats_row vcpu_stats_rows[VCPU_STATS] = {
 	[VCPU_STAT_SIGNAL_EXITS] = { "signal_exits", STAT_FLAGS },
 };
 
-static int vcpu_furnish(struct x86_vcpu *cpu)
+int x86_vcpu_create(struct vcpu *vcpu)
 {
+	struct x86_vcpu *cpu = x86_vcpu(vcpu);
 	struct x86_vm *vm = x86_vm(cpu);
 	int error;
 
@@ -51,36 +48,10 @@ static int vcpu_furnish(struct x86_vcpu *cpu)
 	return 0;
 }
 
-struct x86_vcpu *x86_vcpu_create(struct x86_vm *vm, uint32_t id, int *fd)
+void x86_vcpu_destroy(struct vcpu *vcpu)
 {
-	/* Pages are taken as they are first touched: most of the struct is translations. */
-	struct x86_vcpu *cpu = mmap(NULL, sizeof(*cpu), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int error;
+	struct x86_vcpu *cpu = x86_vcpu(vcpu);
 
-	if (cpu == MAP_FAILED) {
-		*fd = -ENOMEM;
-		return NULL;
-	}
-	memory_root_add(cpu, sizeof(*cpu));
-	*fd = vcpu_init(&cpu->vcpu, &vm->vm, id, &x86_vcpu_ops);
-	if (*fd < 0) {
-		memory_root_remove(cpu, sizeof(*cpu));
-		munmap(cpu, sizeof(*cpu));
-		return NULL;
-	}
-	error = vcpu_furnish(cpu);
-	if (error) {
-		syscall(SYS_close, *fd);
-		vcpu_release(&cpu->vcpu);
-		x86_vcpu_destroy(cpu);
-		*fd = error;
-		return NULL;
-	}
-	return cpu;
-}
-
-void x86_vcpu_destroy(struct x86_vcpu *cpu)
-{
 	cpu_discard(cpu);
 	xen_vcpu_destroy(cpu);
 	if (cpu->lapic)
@@ -90,7 +61,4 @@ void x86_vcpu_destroy(struct x86_vcpu *cpu)
 	x86_plan_free(&cpu->register_plan);
 	x86_plan_free(&cpu->register_plan_one);
 	msrs_destroy(cpu);
-	vcpu_destroy(&cpu->vcpu);
-	memory_root_remove(cpu, sizeof(*cpu));
-	munmap(cpu, sizeof(*cpu));
 }

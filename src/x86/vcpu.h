@@ -380,8 +380,8 @@ static inline uint64_t linear_rip(const struct x86_vcpu *cpu)
 }
 
 /* ---- vCPU life (vcpu.c). ---- */
-/* A new vCPU of `vm`, its descriptor in `*fd`; or NULL and -errno in `*fd`. */
-struct x86_vcpu *x86_vcpu_create(struct x86_vm *vm, uint32_t id, int *fd);
+int x86_vcpu_create(struct vcpu *vcpu);
+void x86_vcpu_destroy(struct vcpu *vcpu);
 /* Power-up (init = false) or INIT (init = true) state: SDM Vol. 3A, table 9-1. */
 void x86_vcpu_reset(struct x86_vcpu *cpu, bool init);
 
@@ -392,7 +392,7 @@ bool interrupt_window_open(const struct x86_vcpu *cpu);
 void mp_state_apply_events(struct x86_vcpu *cpu);
 /* Describes the instruction at RIP as one that cannot be emulated, in kvm_run. */
 void internal_error_emulation(struct x86_vcpu *cpu);
-long x86_vcpu_run(struct x86_vcpu *cpu);
+long x86_vcpu_run(struct vcpu *vcpu);
 
 /* ---- One function a KVM ioctl; ioctl.c's table leads here. State arguments are already copied in; results are copied out by the table. ---- */
 void regs_get(struct x86_vcpu *cpu, struct kvm_regs *regs);                    /* regs.c */

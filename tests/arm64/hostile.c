@@ -97,7 +97,7 @@ static void guest_run(struct guest *guest, unsigned int rounds)
 	struct arm64_vcpu *cpu = guest->cpu;
 
 	for (unsigned int i = 0; i < rounds; i++, guest->runs++) {
-		long result = arm64_vcpu_run(cpu);
+		long result = vcpu_run(cpu, 0);
 
 		if (result == 0)
 			guest->exits[cpu->vcpu.run->exit_reason % 64]++;

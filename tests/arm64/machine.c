@@ -7,6 +7,7 @@
 #include "machine.h"
 
 static const struct object_ops ops;
+static const struct vcpu_ops runner_ops = { .run = arm64_vcpu_run };
 
 struct arm64_vm *machine_create(uint32_t features)
 {
@@ -36,6 +37,7 @@ struct arm64_vcpu *machine_vcpu(struct arm64_vm *vm)
 
 	if (cpu == MAP_FAILED)
 		abort();
+	object_init(&cpu->vcpu.object, &runner_ops.object);
 	cpu->vcpu.vm = &vm->vm;
 	cpu->vcpu.id = atomic_load(&vm->vm.vcpu_count);
 	cpu->vcpu.run = calloc(1, VCPU_RUN_SIZE);

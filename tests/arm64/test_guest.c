@@ -61,7 +61,7 @@ static long go(struct arm64_vcpu *cpu, const char *name)
 	static const uint64_t answer = UINT64_C(0x8887868584838281);
 
 	for (unsigned int i = 0; i < 10000; i++) {
-		long result = arm64_vcpu_run(cpu);
+		long result = vcpu_run(cpu, 0);
 
 		if (result == -EINTR && (run->s.regs.device_irq_level & 1) != (atomic_load(&cpu->irq_lines) & 1)) {
 			atomic_store(&cpu->irq_lines, (uint32_t)run->s.regs.device_irq_level & 1);
@@ -207,11 +207,11 @@ static void interrupted(void)
 
 		memcpy(place.ram, codes[i], 8);
 		pthread_create(&thread, NULL, kicker, place.cpu);
-		result = arm64_vcpu_run(place.cpu);
+		result = vcpu_run(place.cpu, 0);
 		pthread_join(thread, NULL);
 		CHECK(result == -EINTR && place.cpu->vcpu.run->exit_reason == KVM_EXIT_INTR, "%ld", result);
 		place.cpu->vcpu.run->immediate_exit = 1;
-		CHECK(arm64_vcpu_run(place.cpu) == -EINTR, "immediate_exit");
+		CHECK(vcpu_run(place.cpu, 0) == -EINTR, "immediate_exit");
 	}
 }
 

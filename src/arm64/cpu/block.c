@@ -4,13 +4,13 @@
  */
 #include <errno.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "arm64/cpu/decode.h"
 #include "arm64/cpu/exec.h"
 #include "arm64/cpu/fetch.h"
 #include "arm64/cpu/native.h"
 #include "arm64/cpu/private.h"
+#include "core/clock.h"
 
 #define DEADLINE_EVERY 32 /* rounds of the loop between two looks at the clock */
 
@@ -254,14 +254,6 @@ void a64_block_go_anywhere(struct arm64_vcpu *cpu)
 		a64_block_run(cpu, block);
 }
 
-static bool deadline_passed(uint64_t deadline)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec >= deadline;
-}
-
 void a64_cpu_execute(struct arm64_vcpu *cpu, uint64_t deadline)
 {
 	struct a64_block *block;
@@ -271,7 +263,7 @@ void a64_cpu_execute(struct arm64_vcpu *cpu, uint64_t deadline)
 	for (;;) {
 		if (unlikely(atomic_load_explicit(&cpu->vcpu.kick.request, memory_order_relaxed)))
 			break;
-		if (unlikely(deadline != UINT64_MAX && ++cpu->blocks->rounds % DEADLINE_EVERY == 0 && deadline_passed(deadline)))
+		if (unlikely(deadline != UINT64_MAX && ++cpu->blocks->rounds % DEADLINE_EVERY == 0 && monotonic_ns() >= deadline))
 			break;
 		block = block_recent(cpu);
 		if (unlikely(!block)) {

@@ -18,9 +18,6 @@
 #define CNTKCTL_EL0VCTEN 2
 #define CNTKCTL_EL0VTEN (1 << 8)
 #define CNTKCTL_EL0PTEN (1 << 9)
-#define TIMER_ENABLE 1
-#define TIMER_IMASK 2
-#define TIMER_ISTATUS 4
 #define FPCR_KEPT UINT32_C(0x07c80000) /* AHP, DN, FZ, RMode, FZ16 */
 #define FPSR_KEPT UINT32_C(0x0800009f)
 

@@ -50,13 +50,6 @@ static int port_fill(struct xen_target *target, const struct kvm_xen_hvm_attr *a
 	return priority_check(attribute->u.evtchn.deliver.port.priority);
 }
 
-static int eventfd_fill(struct xen_target *target, int fd)
-{
-	int error = event_fd_open(&target->event, fd);
-
-	return error ? why(error, "deliver.eventfd.fd: descriptor %d is %s", fd, error == -EBADF ? "not open" : "no eventfd") : 0;
-}
-
 static int target_fill(const struct x86_vm *vm, struct xen_target *target, const struct kvm_xen_hvm_attr *attribute)
 {
 	uint32_t from = attribute->u.evtchn.send_port, to = attribute->u.evtchn.deliver.port.port;
@@ -69,7 +62,7 @@ static int target_fill(const struct x86_vm *vm, struct xen_target *target, const
 		return port_fill(target, attribute);
 	case STATUS_INTERDOMAIN:
 		if (!to)
-			return eventfd_fill(target, attribute->u.evtchn.deliver.eventfd.fd);
+			return event_fd_open(&target->event, "deliver.eventfd.fd", attribute->u.evtchn.deliver.eventfd.fd);
 		if (to >= xen_ports(vm))
 			return why(-EINVAL, "deliver.port.port: %u is not below %u", to, xen_ports(vm));
 		return port_fill(target, attribute);
