@@ -14,7 +14,7 @@
 struct bench_vm {
 	int system_fd, vm_fd, vcpu_fd;
 	struct kvm_run *run;
-	uint8_t *memory; /* guest-physical 0 up to memory_size */
+	uint8_t *memory;
 	size_t memory_size;
 };
 
@@ -27,17 +27,14 @@ _Noreturn void bench_fail(const char *what);
 /* An ioctl that must succeed; name is for the message. Returns its result. */
 int bench_ioctl(int fd, unsigned long request, const char *name, void *argument);
 
-/* /dev/kvm, a VM with memory_size bytes at 0, and vCPU 0 with all of the supported CPUID. */
-void bench_vm_create(struct bench_vm *vm, size_t memory_size);
-
-/* Flat 32-bit protected mode without paging, as a multiboot loader leaves it, at address entry. */
-void bench_vm_enter_protected(struct bench_vm *vm, uint64_t entry);
-
-/* 64-bit mode; the page tables are put at 0x1000-0x3fff and map the first 1 GiB on itself. */
-void bench_vm_enter_long(struct bench_vm *vm, uint64_t entry);
+/* /dev/kvm, a VM with memory_size bytes at memory_at, and vCPU 0 as it is made: see x86_vm.h and arm64_vm.h. */
+void bench_vm_create(struct bench_vm *vm, uint64_t memory_at, size_t memory_size);
 
 /* KVM_RUN that must end in the exit reason asked for; anything else is told and ends the program. */
 void bench_vm_run(struct bench_vm *vm, uint32_t exit_reason);
+
+/* KVM_RUN until it succeeds: the exit reason. */
+uint32_t bench_vm_run_any(struct bench_vm *vm);
 
 /* The median of count numbers; sorts them. */
 double bench_median(double *numbers, size_t count);

@@ -3,7 +3,7 @@
  *
  * "exit.NAME" is a whole round trip: KVM_RUN, one or two guest instructions, back in the program.
  */
-#include "bench.h"
+#include "x86_vm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,9 +160,9 @@ static void measure_calls(void)
 
 int main(void)
 {
-	bench_vm_create(&vm, MEMORY_SIZE);
+	x86_vm_create(&vm, MEMORY_SIZE);
 	memcpy(vm.memory + CODE_AT, loop_out, loops_end - loop_out);
-	bench_vm_enter_long(&vm, CODE_AT);
+	x86_vm_enter_long(&vm, CODE_AT);
 	measure_exits();
 	measure_calls();
 	return 0;

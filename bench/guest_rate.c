@@ -10,8 +10,9 @@
  * each job says B, runs, says E and its result on port 0xe9. Time is taken on the outside, from B to E. A result that
  * differs from the native one is an error.
  */
-#include "bench.h"
 #include "kernels.h"
+#include "listener.h"
+#include "x86_vm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,6 @@ enum {
 	DATA_AT = 0x400000,
 	MEMORY_SIZE = 8 << 20,
 
-	MARK_READY = 'R', MARK_BEGIN = 'B', MARK_END = 'E',
 	PORT_MARK = 0xe9, PORT_LEAVE = 0xf4,
 };
 
@@ -335,75 +335,26 @@ static void image_write(int fd)
 	munmap(image, IMAGE_ROOM);
 }
 
-/* ---- Listening to the guest -------------------------------------------------------------------------------------------- */
-
-struct listener {
-	enum { STARTING, READY, RUNNING, RESULT } state;
-	unsigned job, result_bytes;
-	uint64_t result;
-	double begun, ns[KERNELS];
-};
-
-static void result_compare(const struct listener *l)
-{
-	if (l->result == results[l->job])
-		return;
-	fprintf(stderr, "bench: %s gives %#llx in the guest, but %#llx natively\n", kernels[l->job].name,
-		(unsigned long long)l->result, (unsigned long long)results[l->job]);
-	exit(1);
-}
-
-/* One byte of port 0xe9, which came at the time given. */
-static void listener_take(struct listener *l, uint8_t byte, double time)
-{
-	switch (l->state) {
-	case STARTING: /* a BIOS may say something first */
-		if (byte == MARK_READY)
-			l->state = READY;
-		break;
-	case READY:
-		if (byte == MARK_BEGIN && l->job < KERNELS) {
-			l->begun = time;
-			l->state = RUNNING;
-		}
-		break;
-	case RUNNING:
-		if (byte == MARK_END) {
-			l->ns[l->job] = time - l->begun;
-			l->result = l->result_bytes = 0;
-			l->state = RESULT;
-		}
-		break;
-	case RESULT:
-		l->result |= (uint64_t)byte << 8 * l->result_bytes;
-		if (++l->result_bytes < 8)
-			break;
-		result_compare(l);
-		report(l->job, l->ns[l->job]);
-		l->job++;
-		l->state = READY;
-		break;
-	}
-}
-
-static int listener_finish(const struct listener *l)
-{
-	if (l->job == KERNELS)
-		return 0;
-	fprintf(stderr, "bench: the guest ended after %u of %d kernels\n", l->job, KERNELS);
-	return 1;
-}
-
 /* ---- Under KVM and under TCG ---------------------------------------------------------------------------------------------- */
+
+static void job_done(unsigned job, double ns, const uint64_t *result)
+{
+	if (*result != results[job]) {
+		fprintf(stderr, "bench: %s gives %#llx in the guest, but %#llx natively\n", kernels[job].name, (unsigned long long)*result,
+			(unsigned long long)results[job]);
+		exit(1);
+	}
+	report(job, ns);
+}
 
 static int rate_kvm(void)
 {
-	struct listener listener = { 0 };
+	struct listener listener = { .jobs = KERNELS, .numbers = 1, .done = job_done };
 	struct bench_vm vm;
 
-	bench_vm_create(&vm, MEMORY_SIZE);
+	x86_vm_create(&vm, MEMORY_SIZE);
 	image_make(vm.memory + IMAGE_AT);
-	bench_vm_enter_protected(&vm, IMAGE_AT + (boot_entry - boot_code));
+	x86_vm_enter_protected(&vm, IMAGE_AT + (boot_entry - boot_code));
 	for (;;) {
 		double time;
 
@@ -417,38 +368,19 @@ static int rate_kvm(void)
 }
 
 /* QEMU with the image as its kernel, port 0xe9 as its standard output. */
-static _Noreturn void tcg_exec(int image, int output)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", image);
-	dup2(output, STDOUT_FILENO);
-	execlp("qemu-system-x86_64", "qemu-system-x86_64", "-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", "64",
-	       "-display", "none", "-nodefaults", "-no-reboot", "-kernel", path, "-debugcon", "stdio", "-device",
-	       "isa-debug-exit,iobase=0xf4,iosize=1", (char *)NULL);
-	bench_fail("qemu-system-x86_64");
-}
-
 static int rate_tcg(void)
 {
-	struct listener listener = { 0 };
-	int image = memfd_create("guest", 0), ends[2];
-	uint8_t byte;
-	pid_t child;
+	struct listener listener = { .jobs = KERNELS, .numbers = 1, .done = job_done };
+	int image = memfd_create("guest", 0);
+	char path[32];
+	const char *const qemu[] = { "qemu-system-x86_64", "-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", "64", "-display", "none", "-nodefaults",
+				     "-no-reboot", "-kernel", path, "-debugcon", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=1", NULL };
 
-	if (image < 0 || pipe2(ends, O_CLOEXEC) < 0)
-		bench_fail("memfd_create or pipe");
+	if (image < 0)
+		bench_fail("memfd_create");
 	image_write(image);
-	child = fork();
-	if (child < 0)
-		bench_fail("fork");
-	if (child == 0)
-		tcg_exec(image, ends[1]);
-	close(ends[1]);
-	while (read(ends[0], &byte, 1) == 1)
-		listener_take(&listener, byte, bench_now());
-	waitpid(child, NULL, 0);
-	return listener_finish(&listener);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", image);
+	return listener_run(&listener, qemu);
 }
 
 static int image_save(const char *path)

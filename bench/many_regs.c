@@ -3,7 +3,7 @@
  * (KVM_CAP_SYNC_REGS, for the registers that it has), by as few of KVM's other calls as will do, and a memcpy() of as many bytes, which
  * nothing can beat. And how many system calls each makes. An ordinary KVM program but for MANY_REGS; see bench.h.
  */
-#include "bench.h"
+#include "x86_vm.h"
 
 #include <anykvm/kvm.h>
 #include <signal.h>
@@ -215,9 +215,9 @@ static void vcpu_make(void)
 {
 	static const uint8_t loop[] = { 0xe6, 0x10, 0xeb, 0xfc }; /* out %al, $0x10; jmp to it */
 
-	bench_vm_create(&vm, MEMORY_SIZE);
+	x86_vm_create(&vm, MEMORY_SIZE);
 	memcpy(vm.memory + CODE_AT, loop, sizeof loop);
-	bench_vm_enter_long(&vm, CODE_AT);
+	x86_vm_enter_long(&vm, CODE_AT);
 	registers_find();
 	families_find();
 }

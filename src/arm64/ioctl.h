@@ -41,8 +41,8 @@ struct arm64_class;
 struct arm64_reg {
 	const struct arm64_class *class;
 	uint32_t number; /* the class's own */
-	uint32_t size;   /* bytes, as the id says */
-	uint32_t significant; /* bytes of a value that count when it is set */
+	uint16_t size;   /* bytes, as the id says */
+	uint16_t significant; /* bytes of a value that count when it is set */
 	bool plain;      /* any value can be set, and to set it is to copy it to `place` */
 	int late;        /* 0, or why it cannot be set, to be told once its value was read */
 	void *place;     /* where the value is, when it is nothing but storage of the vCPU; else NULL, and get() makes it up */
@@ -109,8 +109,8 @@ void arm64_sysregs_reset(struct arm64_vcpu *cpu, bool first);
 #define ARM64_PMCR UINT64_C(0x40) /* after a reset: LC, which is RES1 where there is no AArch32 */
 uint64_t arm64_pmu_get(struct arm64_vcpu *cpu, enum sysreg reg);
 void arm64_pmu_set(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value);
-/* Registers of a pair that were set together to one value: the word is that. */
-void arm64_pmu_settle(struct arm64_vcpu *cpu, const struct arm64_reg *regs, const struct register_entry *entries, uint32_t count);
+/* Registers of a pair that were set together to one value: the word is that. `which` of them are to be looked at. */
+void arm64_pmu_settle(struct arm64_vcpu *cpu, const struct arm64_reg *regs, const struct register_entry *entries, const uint16_t *which, uint32_t count);
 
 /* ---- ID registers (idregs.c). ---- */
 void arm64_id_reset(struct arm64_vm *vm);

@@ -84,16 +84,17 @@ static int pair_of(enum sysreg reg)
 }
 
 /* A list that was read has the word twice; what sets and clears the same bits can only mean the word. */
-void arm64_pmu_settle(struct arm64_vcpu *cpu, const struct arm64_reg *regs, const struct register_entry *entries, uint32_t count)
+void arm64_pmu_settle(struct arm64_vcpu *cpu, const struct arm64_reg *regs, const struct register_entry *entries, const uint16_t *which, uint32_t count)
 {
 	static const enum sysreg words[3] = { SYS_PMCNTENSET_EL0, SYS_PMINTENSET_EL1, SYS_PMOVSSET_EL0 };
 	const void *values[3][2] = { { NULL } }; /* of the register that sets, and of the one that clears */
 
 	for (uint32_t i = 0; i < count; i++) {
-		int pair = regs[i].place || regs[i].class != &arm64_system ? -1 : pair_of((enum sysreg)regs[i].number);
+		const struct arm64_reg *reg = &regs[which[i]];
+		int pair = reg->place || reg->class != &arm64_system ? -1 : pair_of((enum sysreg)reg->number);
 
 		if (pair >= 0)
-			values[pair][arm64_sysregs[regs[i].number].rule == RULE_PMU_CLR] = entries[i].value;
+			values[pair][arm64_sysregs[reg->number].rule == RULE_PMU_CLR] = entries[which[i]].value;
 	}
 	for (uint32_t i = 0; i < 3; i++)
 		if (values[i][0] && values[i][1] && value64(values[i][0]) == value64(values[i][1]))

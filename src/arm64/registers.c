@@ -185,7 +185,7 @@ static void set_all(struct arm64_vcpu *cpu, const struct arm64_plan *plan, const
 	for (uint32_t i = 0; i < plan->count; i++)
 		value_set(cpu, &plan->regs[i], entries[i].value);
 	if (pmu)
-		arm64_pmu_settle(cpu, plan->regs, entries, plan->count);
+		arm64_pmu_settle(cpu, plan->regs, entries, plan->others, plan->computed);
 }
 
 static int set_many(struct arm64_vcpu *cpu, struct register_batch *batch)

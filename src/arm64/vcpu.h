@@ -117,6 +117,7 @@ enum arm64_vcpu_stat { ARM64_STAT_EXITS, ARM64_STAT_MMIO_EXITS, ARM64_STAT_SIGNA
 
 struct a64_insn;
 struct a64_blocks;
+struct a64_native;
 struct arm64_vm;
 
 struct arm64_vcpu {
@@ -138,6 +139,8 @@ struct arm64_vcpu {
 	uint64_t block_host, block_length; /* a store into the code being run must be noticed */
 	int32_t blocks_in_a_row;
 	uint64_t *block_link;  /* where the branch that has just been left wants to find the block it leads to */
+	struct a64_native *native; /* cpu/native.h; NULL: there is none */
+	uint32_t native_link;  /* which jump of native code has just been left; 0: none */
 	bool careful;          /* one instruction at a time, all accesses on the slow path */
 	uint8_t el;            /* 0 or 1 */
 	uint8_t mmu_index;

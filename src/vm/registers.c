@@ -228,30 +228,20 @@ long registers_get_many(const struct register_ops *ops, void *vcpu, struct regis
 	return refuse(&batch, why(-EFAULT, "addr: 0x%llx cannot be written", (unsigned long long)batch.regs[batch.at].addr));
 }
 
-/* Makes the entries, and says how many bytes their values need; or -errno, which is about `at`. */
-static long entries_make(const struct register_ops *ops, void *vcpu, struct register_batch *batch, struct register_entry *entries)
+/* Makes the entries, their values one behind the other from `values` on. What is wrong is about `at`. */
+static int entries_make(const struct register_ops *ops, void *vcpu, struct register_batch *batch, struct register_entry *entries, const uint8_t *values)
 {
-	size_t total = 0;
-
 	for (batch->at = 0; batch->at < batch->count; batch->at++) {
 		uint64_t id = batch->regs[batch->at].id;
 		int size = value_size(ops, vcpu, id, batch->at);
 
 		if (size < 0)
 			return size;
-		entries[batch->at] = (struct register_entry){ .id = id, .size = (uint32_t)size };
-		total += round_up_value((size_t)size);
+		entries[batch->at] = (struct register_entry){ .id = id, .value = values, .size = (uint32_t)size };
+		values += round_up_value((size_t)size);
 	}
 	batch->entries = entries;
-	return (long)total;
-}
-
-static void entries_place(const struct register_batch *batch, struct register_entry *entries, const uint8_t *values)
-{
-	for (uint32_t i = 0; i < batch->count; i++) {
-		entries[i].value = values;
-		values += round_up_value(entries[i].size);
-	}
+	return 0;
 }
 
 long registers_set_many(const struct register_ops *ops, void *vcpu, struct register_room *room, unsigned long arg)
@@ -259,26 +249,18 @@ long registers_set_many(const struct register_ops *ops, void *vcpu, struct regis
 	struct register_batch batch = { 0 };
 	struct register_entry *entries;
 	uint8_t *values;
-	size_t before;
-	long total;
 	int error = many_count(arg, &batch.count);
 
 	if (error || !batch.count)
 		return error;
-	error = many_read(&batch, room, arg, sizeof *entries);
+	error = many_read(&batch, room, arg, sizeof *entries + REGISTER_SIZE_MAX);
 	if (error)
 		return error;
-	before = batch.count * (sizeof *batch.regs + sizeof *entries);
-	total = entries_make(ops, vcpu, &batch, (struct register_entry *)(batch.regs + batch.count));
-	if (total < 0)
-		return refuse(&batch, (int)total);
-	values = room_take(room, before + (size_t)total); /* which keeps what is there */
-	if (!values)
-		return -ENOMEM;
-	batch.regs = (const struct kvm_one_reg *)values;
-	batch.entries = entries = (struct register_entry *)(batch.regs + batch.count);
-	values += before;
-	entries_place(&batch, entries, values);
+	entries = (struct register_entry *)(batch.regs + batch.count);
+	values = (uint8_t *)(entries + batch.count);
+	error = entries_make(ops, vcpu, &batch, entries, values);
+	if (error)
+		return refuse(&batch, error);
 	batch.at = values_move(&batch, values, values_gather);
 	if (batch.at < batch.count)
 		return refuse(&batch, why(-EFAULT, "addr: 0x%llx cannot be read", (unsigned long long)batch.regs[batch.at].addr));

@@ -313,10 +313,17 @@ static void several(struct random *random, struct test_case *c, const struct pat
 						field(c->word[i], 11, 5) > 33));
 }
 
-/* Memory instructions of MTE, and branches of pointer authentication, whose codes are another algorithm's. */
+/* Memory instructions of MTE, and loads and branches of pointer authentication, whose codes are another algorithm's. */
 static bool tagged(uint32_t word)
 {
-	return (word & 0xff200000) == 0xd9200000 || (word & 0xfe400000) == 0x68000000 || (word & 0xfedff800) == 0xd61f0800 || (word & 0xfffff800) == 0xd65f0800;
+	return (word & 0xff200000) == 0xd9200000 || (word & 0xfe400000) == 0x68000000 || (word & 0xfedff800) == 0xd61f0800 || (word & 0xfffff800) == 0xd65f0800 ||
+	       (word & 0xff200400) == 0xf8200400;
+}
+
+/* A pair that is loaded into one register. */
+static bool same_pair(uint32_t word)
+{
+	return (word & 0x3e400000) == 0x28400000 && field(word, 4, 0) == field(word, 14, 10);
 }
 
 /* Any encoding of data processing and memory, most of them not allocated, or with addresses that lead nowhere. */
@@ -331,7 +338,7 @@ static void anything(struct random *random, struct test_case *c)
 		word = OF(random, patterns);
 		if (word >> 26 == 0x15)
 			word = put(word, 23, 5, 1); /* B.cond */
-	} while (avoided(word) || tagged(word));
+	} while (avoided(word) || tagged(word) || same_pair(word));
 	/* No address that happens to be the worker's own. */
 	if ((word & 0x0a000000) == 0x08000000)
 		for (unsigned int i = 0; i < 31; i++)

@@ -9,6 +9,7 @@
 #include "arm64/cpu/decode.h"
 #include "arm64/cpu/exec.h"
 #include "arm64/cpu/fetch.h"
+#include "arm64/cpu/native.h"
 #include "arm64/cpu/private.h"
 
 #define DEADLINE_EVERY 32 /* rounds of the loop between two looks at the clock */
@@ -86,6 +87,7 @@ int a64_cpu_prepare(struct arm64_vcpu *cpu)
 		return -ENOMEM;
 	cpu->blocks = memory;
 	cpu->blocks->arena = (uint8_t *)round_up((uint64_t)(cpu->blocks + 1), 64);
+	a64_native_prepare(cpu);
 	return 0;
 }
 
@@ -94,6 +96,7 @@ void a64_cpu_discard(struct arm64_vcpu *cpu)
 	if (cpu->blocks)
 		munmap(cpu->blocks, sizeof(struct a64_blocks) + ARENA_SIZE + 64);
 	cpu->blocks = NULL;
+	a64_native_discard(cpu);
 }
 
 static void cache_clear(struct arm64_vcpu *cpu)
@@ -104,6 +107,23 @@ static void cache_clear(struct arm64_vcpu *cpu)
 	memset(cache->bucket, 0, sizeof cache->bucket);
 	memset(cache->recent, 0, sizeof cache->recent);
 	cache->used = 0;
+	a64_native_clear(cpu);
+}
+
+void *a64_block_allocate(struct arm64_vcpu *cpu, uint64_t size)
+{
+	struct a64_blocks *cache = cpu->blocks;
+	void *room = cache->arena + cache->used;
+
+	if (cache->used + size > ARENA_SIZE)
+		return NULL;
+	cache->used = round_up(cache->used + size, 64);
+	return room;
+}
+
+struct a64_block *const *a64_block_hints(struct arm64_vcpu *cpu)
+{
+	return cpu->blocks->recent;
 }
 
 static struct a64_block **cache_bucket(struct a64_blocks *cache, uint64_t pc, uint32_t mode)
@@ -137,24 +157,28 @@ static struct a64_block *block_make(struct arm64_vcpu *cpu, uint64_t host)
 	struct a64_blocks *cache = cpu->blocks;
 	uint64_t room = (PAGE_SIZE - cpu->pc % PAGE_SIZE) / 4, head, size;
 	unsigned int available = room < BLOCK_INSNS ? (unsigned int)room : BLOCK_INSNS, length, count;
+	unsigned int counted = cpu->native != NULL; /* a record in front */
+	struct a64_insn *insns = cache->scratch;
 	uint32_t words[BLOCK_INSNS];
 	struct a64_block *block, **bucket;
 
 	/* One copy: what is decoded is what is compared later. */
 	memcpy(words, (const void *)host, 4 * available);
-	count = block_decode(cpu, words, available, cache->scratch);
+	count = block_decode(cpu, words, available, insns + counted);
 	length = 4 * count;
-	count += 2;
+	count += counted + 2;
 	head = round_up(sizeof *block + length, 8);
 	size = round_up(head + count * sizeof(struct a64_insn), 64);
-	if (cache->used + size > ARENA_SIZE)
+	if (cache->used + size > ARENA_SIZE || a64_native_full(cpu))
 		cache_clear(cpu);
 	block = (struct a64_block *)(cache->arena + cache->used);
 	cache->used += size;
 	*block = (struct a64_block){ .pc = cpu->pc, .host = host, .mode = cpu->mode, .length = (uint16_t)length,
 				     .insns = (struct a64_insn *)((uint8_t *)block + head) };
 	memcpy(block->bytes, words, length);
-	memcpy((uint8_t *)block + head, cache->scratch, count * sizeof(struct a64_insn));
+	if (counted)
+		insns[0] = (struct a64_insn){ .run = a64_native_count, .imm = (uint64_t)block };
+	memcpy((uint8_t *)block + head, insns, count * sizeof(struct a64_insn));
 	bucket = cache_bucket(cache, cpu->pc, cpu->mode);
 	block->next = *bucket;
 	*bucket = block;
@@ -243,6 +267,7 @@ void a64_cpu_execute(struct arm64_vcpu *cpu, uint64_t deadline)
 	struct a64_block *block;
 
 	cpu->block_link = NULL;
+	cpu->native_link = 0;
 	for (;;) {
 		if (unlikely(atomic_load_explicit(&cpu->vcpu.kick.request, memory_order_relaxed)))
 			break;
@@ -257,6 +282,8 @@ void a64_cpu_execute(struct arm64_vcpu *cpu, uint64_t deadline)
 		}
 		if (cpu->block_link)
 			*cpu->block_link = (uint64_t)block;
+		if (cpu->native_link)
+			a64_native_link(cpu, block);
 		cpu->block_link = NULL;
 		cpu->blocks_in_a_row = BLOCKS_IN_A_ROW;
 		a64_block_run(cpu, block);

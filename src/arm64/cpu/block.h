@@ -14,6 +14,7 @@ struct a64_block {
 	uint16_t length; /* in bytes */
 	const struct a64_insn *insns; /* behind the bytes */
 	struct a64_block *next; /* of the bucket */
+	const uint8_t *native, *native_far; /* native code, for jumps from the same page and from others; or NULL: native.h */
 	uint8_t bytes[] __attribute__((aligned(8))); /* what was decoded: near the head, because every entry compares them */
 };
 

@@ -158,18 +158,19 @@ uint64_t fp_to_fixed(struct fp_env *env, unsigned int size, uint64_t a, unsigned
 uint64_t fp_from_fixed(struct fp_env *env, unsigned int size, uint64_t value, unsigned int width, unsigned int fraction, bool is_unsigned,
 		       enum fp_rounding rounding)
 {
-	int64_t extended = (int64_t)(value << (64 - width)) >> (64 - width);
-	bool sign = !is_unsigned && extended < 0;
-	uint64_t magnitude = is_unsigned ? value & (UINT64_MAX >> (64 - width)) : sign ? -(uint64_t)extended : (uint64_t)extended;
+	int64_t number = is_unsigned ? (int64_t)(value << (64 - width) >> (64 - width)) : (int64_t)(value << (64 - width)) >> (64 - width);
+	const uint64_t exact = UINT64_C(1) << (size == 64 ? 53 : 24);
+	bool sign = !is_unsigned && number < 0;
 
-	if (magnitude == 0)
+	/* On the host: exact, whatever the rounding, or rounded as the host does. What is then divided by a power of two stays normal. */
+	if ((!is_unsigned || number >= 0) && size != 16 && ((uint64_t)number + exact <= 2 * exact || host_ready(env, size))) {
+		if (size == 64)
+			return host_double_bits((double)number * host_power_double(fraction));
+		return host_single_bits((float)number * host_power_single(fraction));
+	}
+	if (number == 0)
 		return 0;
-	/* Exact on the host, whatever the rounding. */
-	if (fraction == 0 && size == 64 && magnitude < UINT64_C(1) << 53)
-		return host_double_bits(sign ? -(double)(int64_t)magnitude : (double)(int64_t)magnitude);
-	if (fraction == 0 && size == 32 && magnitude < UINT64_C(1) << 24)
-		return host_single_bits(sign ? -(float)(int32_t)magnitude : (float)(int32_t)magnitude);
-	return fp_round128(env, size, sign, 127 - (int)fraction, magnitude, rounding);
+	return fp_round128(env, size, sign, 127 - (int)fraction, sign ? -(uint64_t)number : (uint64_t)number, rounding);
 }
 
 uint32_t fp_to_int32_javascript(struct fp_env *env, uint64_t a, bool *zero)

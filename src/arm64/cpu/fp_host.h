@@ -53,6 +53,17 @@ static inline uint64_t host_double_bits(double value)
 	return a;
 }
 
+/* 2^-exponent. */
+static inline float host_power_single(unsigned int exponent)
+{
+	return host_single((uint64_t)(127 - exponent) << 23);
+}
+
+static inline double host_power_double(unsigned int exponent)
+{
+	return host_double((uint64_t)(1023 - exponent) << 52);
+}
+
 static inline bool host_ready(const struct fp_env *env, unsigned int size)
 {
 	return size != 16 && (env->fpcr >> FPCR_RMODE_SHIFT & 3) == FP_TIEEVEN && env->flags & FPSR_IXC;

@@ -16,7 +16,7 @@ struct a64_blocks {
 	struct a64_block *recent[RECENT]; /* by address: no more than a hint */
 	uint64_t used;
 	uint8_t *arena;
-	struct a64_insn scratch[BLOCK_INSNS + 3]; /* a block being decoded; one instruction alone */
+	struct a64_insn scratch[BLOCK_INSNS + 3]; /* a block being decoded, with what stands before and behind it; one instruction alone */
 	uint64_t translation[4];  /* what the translation cache was made under: SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1 */
 	uint32_t rounds;          /* of the loop: when to look at the clock */
 	bool shootdown;           /* a TLBI ...IS that no DSB has followed yet */

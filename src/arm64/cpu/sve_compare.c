@@ -2,7 +2,7 @@
  * SVE's integer compares: of vectors with vectors, wide elements and immediates; and of general registers (WHILE, CTERM). Results are predicates and
  * flags.
  */
-#include "arm64/cpu/sve.h"
+#include "arm64/cpu/sve_lanes.h"
 
 /* ---- Element functions. ---- */
 
@@ -65,7 +65,7 @@ static bool ls(uint64_t a, uint64_t b, unsigned int esize)
 /* ---- Vectors. ---- */
 
 /* Where the second operand's element comes from. */
-enum operand { OPERAND_VECTOR, OPERAND_WIDE, OPERAND_WIDE_UNSIGNED, OPERAND_SIGNED, OPERAND_UNSIGNED };
+enum operand { OPERAND_WIDE, OPERAND_WIDE_UNSIGNED, OPERAND_SIGNED, OPERAND_UNSIGNED };
 
 static bool element_test(struct arm64_vcpu *cpu, const struct a64_insn *insn, unsigned int i, unsigned int bytes)
 {
@@ -73,12 +73,17 @@ static bool element_test(struct arm64_vcpu *cpu, const struct a64_insn *insn, un
 	uint64_t n = sve_get(sve_zn(cpu, insn), i, bytes), mask = sve_mask(8 * bytes);
 
 	switch ((enum operand)row->arg) {
-	case OPERAND_VECTOR: return row->op.test(n, sve_get(sve_zm(cpu, insn), i, bytes), 8 * bytes);
 	case OPERAND_WIDE: return row->op.test((uint64_t)sve_signed(n, 8 * bytes), sve_zm(cpu, insn)->d[i * bytes / 8], 64);
 	case OPERAND_WIDE_UNSIGNED: return row->op.test(n, sve_zm(cpu, insn)->d[i * bytes / 8], 64);
 	case OPERAND_SIGNED: return row->op.test(n, (uint64_t)bits_signed(insn->word, 20, 16) & mask, 8 * bytes);
 	default: return row->op.test(n, bits(insn->word, 20, 14), 8 * bytes);
 	}
+}
+
+static void compare_done(struct arm64_vcpu *cpu, const struct a64_insn *insn, const union arm64_p *result)
+{
+	sve_flags_set(cpu, sve_pg(cpu, insn), result, sve_bytes(insn));
+	memcpy(sve_pd(cpu, insn), result, cpu->vl / 8);
 }
 
 /* Pd = op.test(Zn, operand) where Pg, else false; arg: enum operand. */
@@ -91,10 +96,39 @@ static void compare(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	for (unsigned int i = 0; i < cpu->vl / bytes; i++)
 		if (sve_active(pg, i * bytes))
 			sve_set_active(&result, i * bytes, element_test(cpu, insn, i, bytes));
-	sve_flags_set(cpu, pg, &result, bytes);
-	memcpy(sve_pd(cpu, insn), &result, cpu->vl / 8);
+	compare_done(cpu, insn, &result);
 	a64_next(cpu, insn);
 }
+
+/* Vectors with vectors, all elements at once. */
+#define COMPARE(n, lanes, relation) \
+	for (unsigned int i = 0; i < cpu->vl / 16u; i++) { \
+		lanes a = ((const lanes *)sve_zn(cpu, insn))[i], b = ((const lanes *)sve_zm(cpu, insn))[i]; \
+		uint16_t bits16 = sve_lanes_bits_##n((lanes_##n)(a relation b)) & sve_lane_bits(sve_pg(cpu, insn), i); \
+ \
+		memcpy(&result.b[2 * i], &bits16, 2); \
+	}
+#define EQUAL(n) COMPARE(n, lanes_##n, ==)
+#define NOT_EQUAL(n) COMPARE(n, lanes_##n, !=)
+#define HIGHER(n) COMPARE(n, lanes_##n, >)
+#define HIGHER_OR_SAME(n) COMPARE(n, lanes_##n, >=)
+#define GREATER(n) COMPARE(n, signed_##n, >)
+#define GREATER_OR_EQUAL(n) COMPARE(n, signed_##n, >=)
+#define DEFINE_COMPARE(name, X) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		union arm64_p result = { .d = { 0 } }; \
+ \
+		LANES_BY_SIZE(sve_bytes(insn), X) \
+		compare_done(cpu, insn, &result); \
+		a64_next(cpu, insn); \
+	}
+DEFINE_COMPARE(cmpeq_lanes, EQUAL)
+DEFINE_COMPARE(cmpne_lanes, NOT_EQUAL)
+DEFINE_COMPARE(cmphi_lanes, HIGHER)
+DEFINE_COMPARE(cmphs_lanes, HIGHER_OR_SAME)
+DEFINE_COMPARE(cmpgt_lanes, GREATER)
+DEFINE_COMPARE(cmpge_lanes, GREATER_OR_EQUAL)
 
 /* ---- General registers. ---- */
 
@@ -155,12 +189,12 @@ static void cterm(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 
 const struct sve_row sve_compare_rows[] = {
 	/* Vectors. */
-	{ 0xff20e010, 0x24000000, compare, { .test = hs }, .arg = OPERAND_VECTOR },
-	{ 0xff20e010, 0x24000010, compare, { .test = hi }, .arg = OPERAND_VECTOR },
-	{ 0xff20e010, 0x24008000, compare, { .test = ge }, .arg = OPERAND_VECTOR },
-	{ 0xff20e010, 0x24008010, compare, { .test = gt }, .arg = OPERAND_VECTOR },
-	{ 0xff20e010, 0x2400a000, compare, { .test = eq }, .arg = OPERAND_VECTOR },
-	{ 0xff20e010, 0x2400a010, compare, { .test = ne }, .arg = OPERAND_VECTOR },
+	{ 0xff20e010, 0x24000000, cmphs_lanes },
+	{ 0xff20e010, 0x24000010, cmphi_lanes },
+	{ 0xff20e010, 0x24008000, cmpge_lanes },
+	{ 0xff20e010, 0x24008010, cmpgt_lanes },
+	{ 0xff20e010, 0x2400a000, cmpeq_lanes },
+	{ 0xff20e010, 0x2400a010, cmpne_lanes },
 	/* Wide elements. */
 	{ 0xff20e010, 0x24002000, compare, { .test = eq }, SVE_BHS, OPERAND_WIDE },
 	{ 0xff20e010, 0x24002010, compare, { .test = ne }, SVE_BHS, OPERAND_WIDE },

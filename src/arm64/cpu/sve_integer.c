@@ -2,7 +2,7 @@
  * Integer arithmetic and logic of SVE on elements that stay in their places: predicated, unpredicated, with immediates. The element functions
  * here are the ones other files use too.
  */
-#include "arm64/cpu/sve.h"
+#include "arm64/cpu/sve_lanes.h"
 
 /* ---- Element functions. ---- */
 
@@ -284,18 +284,6 @@ void sve_unpredicated(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	a64_next(cpu, insn);
 }
 
-/* Zd = op.binary(Zn, Zm), bit by bit: `size` is part of the operation. */
-static void bitwise(struct arm64_vcpu *cpu, const struct a64_insn *insn)
-{
-	sve_binary *op = sve_row(insn)->op.binary;
-	const union arm64_z *zn = sve_zn(cpu, insn), *zm = sve_zm(cpu, insn);
-	union arm64_z *zd = sve_zd(cpu, insn);
-
-	for (unsigned int i = 0; i < cpu->vl / 8; i++)
-		zd->d[i] = op(zn->d[i], zm->d[i], 64);
-	a64_next(cpu, insn);
-}
-
 void sve_merging_unary(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	sve_unary *op = sve_row(insn)->op.unary;
@@ -380,12 +368,77 @@ static void immediate_signed(struct arm64_vcpu *cpu, const struct a64_insn *insn
 	with_immediate(cpu, insn, (uint64_t)bits_signed(insn->word, 12, 5));
 }
 
+/* ---- The frequent ones: all elements at once. `a` and `b` are lanes. ---- */
+
+#define EACH(n, from, second, ...) \
+	for (unsigned int i = 0; i < cpu->vl / 16u; i++) { \
+		lanes_##n a = ((const lanes_##n *)(from))[i], b = second; \
+ \
+		((lanes_##n *)sve_zd(cpu, insn))[i] = __VA_ARGS__; \
+	}
+#define UNPREDICATED(n) EACH(n, sve_zn(cpu, insn), ((const lanes_##n *)sve_zm(cpu, insn))[i], RESULT)
+#define WITH_IMMEDIATE(n) EACH(n, sve_zd(cpu, insn), (lanes_##n){ 0 } + (__typeof__(a[0]))immediate, RESULT)
+#define PREDICATED(n) \
+	EACH(n, sve_zd(cpu, insn), ((const lanes_##n *)sve_zn(cpu, insn))[i], \
+	     (RESULT & sve_lanes_active_##n(sve_pg(cpu, insn), i)) | (a & ~sve_lanes_active_##n(sve_pg(cpu, insn), i)))
+
+#define DEFINE_UNPREDICATED(name) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		LANES_BY_SIZE(sve_bytes(insn), UNPREDICATED) \
+		a64_next(cpu, insn); \
+	}
+#define DEFINE_PREDICATED(name) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		LANES_BY_SIZE(sve_bytes(insn), PREDICATED) \
+		a64_next(cpu, insn); \
+	}
+#define DEFINE_IMMEDIATE(name) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		uint64_t immediate = (uint64_t)bits(insn->word, 12, 5) << 8 * bit(insn->word, 13); \
+ \
+		LANES_BY_SIZE(sve_bytes(insn), WITH_IMMEDIATE) \
+		a64_next(cpu, insn); \
+	}
+
+#define RESULT (a + b)
+DEFINE_UNPREDICATED(add_lanes)
+DEFINE_PREDICATED(add_predicated)
+DEFINE_IMMEDIATE(add_immediate)
+#undef RESULT
+#define RESULT (a - b)
+DEFINE_UNPREDICATED(sub_lanes)
+DEFINE_PREDICATED(sub_predicated)
+DEFINE_IMMEDIATE(sub_immediate)
+#undef RESULT
+#define RESULT (a * b)
+DEFINE_PREDICATED(mul_predicated)
+#undef RESULT
+#define RESULT (a & b)
+DEFINE_UNPREDICATED(and_lanes)
+DEFINE_PREDICATED(and_predicated)
+#undef RESULT
+#define RESULT (a | b)
+DEFINE_UNPREDICATED(or_lanes)
+DEFINE_PREDICATED(or_predicated)
+#undef RESULT
+#define RESULT (a ^ b)
+DEFINE_UNPREDICATED(eor_lanes)
+DEFINE_PREDICATED(eor_predicated)
+#undef RESULT
+#define RESULT (a & ~b)
+DEFINE_UNPREDICATED(bic_lanes)
+DEFINE_PREDICATED(bic_predicated)
+#undef RESULT
+
 /* ---- The encodings. ---- */
 
 const struct sve_row sve_integer_rows[] = {
 	/* Predicated. */
-	{ 0xff3fe000, 0x04000000, sve_predicated, { .binary = sve_add } },
-	{ 0xff3fe000, 0x04010000, sve_predicated, { .binary = sve_sub } },
+	{ 0xff3fe000, 0x04000000, add_predicated },
+	{ 0xff3fe000, 0x04010000, sub_predicated },
 	{ 0xff3fe000, 0x04030000, sve_predicated, { .binary = subr } },
 	{ 0xff3fe000, 0x04080000, sve_predicated, { .binary = sve_smax } },
 	{ 0xff3fe000, 0x04090000, sve_predicated, { .binary = sve_umax } },
@@ -393,17 +446,17 @@ const struct sve_row sve_integer_rows[] = {
 	{ 0xff3fe000, 0x040b0000, sve_predicated, { .binary = sve_umin } },
 	{ 0xff3fe000, 0x040c0000, sve_predicated, { .binary = sve_sabd } },
 	{ 0xff3fe000, 0x040d0000, sve_predicated, { .binary = sve_uabd } },
-	{ 0xff3fe000, 0x04100000, sve_predicated, { .binary = sve_mul } },
+	{ 0xff3fe000, 0x04100000, mul_predicated },
 	{ 0xff3fe000, 0x04120000, sve_predicated, { .binary = sve_smulh } },
 	{ 0xff3fe000, 0x04130000, sve_predicated, { .binary = sve_umulh } },
 	{ 0xff3fe000, 0x04140000, sve_predicated, { .binary = sdiv }, SVE_SD },
 	{ 0xff3fe000, 0x04150000, sve_predicated, { .binary = udiv }, SVE_SD },
 	{ 0xff3fe000, 0x04160000, sve_predicated_reversed, { .binary = sdiv }, SVE_SD },
 	{ 0xff3fe000, 0x04170000, sve_predicated_reversed, { .binary = udiv }, SVE_SD },
-	{ 0xff3fe000, 0x04180000, sve_predicated, { .binary = sve_or } },
-	{ 0xff3fe000, 0x04190000, sve_predicated, { .binary = sve_eor } },
-	{ 0xff3fe000, 0x041a0000, sve_predicated, { .binary = sve_and } },
-	{ 0xff3fe000, 0x041b0000, sve_predicated, { .binary = sve_bic } },
+	{ 0xff3fe000, 0x04180000, or_predicated },
+	{ 0xff3fe000, 0x04190000, eor_predicated },
+	{ 0xff3fe000, 0x041a0000, and_predicated },
+	{ 0xff3fe000, 0x041b0000, bic_predicated },
 	/* Multiply-add: MLA, MLS, MAD, MSB. */
 	{ 0xff20e000, 0x04004000, multiply_add, { .ternary = sve_mla } },
 	{ 0xff20e000, 0x04006000, multiply_add, { .ternary = sve_mls } },
@@ -426,21 +479,21 @@ const struct sve_row sve_integer_rows[] = {
 	{ 0xff3fe000, 0x041da000, sve_merging_unary, { .unary = element_fneg }, SVE_HSD },
 	{ 0xff3fe000, 0x041ea000, sve_merging_unary, { .unary = element_not } },
 	/* Unpredicated. */
-	{ 0xff20fc00, 0x04200000, sve_unpredicated, { .binary = sve_add } },
-	{ 0xff20fc00, 0x04200400, sve_unpredicated, { .binary = sve_sub } },
+	{ 0xff20fc00, 0x04200000, add_lanes },
+	{ 0xff20fc00, 0x04200400, sub_lanes },
 	{ 0xff20fc00, 0x04201000, sve_unpredicated, { .binary = sve_sqadd } },
 	{ 0xff20fc00, 0x04201400, sve_unpredicated, { .binary = sve_uqadd } },
 	{ 0xff20fc00, 0x04201800, sve_unpredicated, { .binary = sve_sqsub } },
 	{ 0xff20fc00, 0x04201c00, sve_unpredicated, { .binary = sve_uqsub } },
-	{ 0xffe0fc00, 0x04203000, bitwise, { .binary = sve_and } },
-	{ 0xffe0fc00, 0x04603000, bitwise, { .binary = sve_or } },
-	{ 0xffe0fc00, 0x04a03000, bitwise, { .binary = sve_eor } },
-	{ 0xffe0fc00, 0x04e03000, bitwise, { .binary = sve_bic } },
+	{ 0xffe0fc00, 0x04203000, and_lanes },
+	{ 0xffe0fc00, 0x04603000, or_lanes },
+	{ 0xffe0fc00, 0x04a03000, eor_lanes },
+	{ 0xffe0fc00, 0x04e03000, bic_lanes },
 	/* With an immediate; bytes have no shift. */
-	{ 0xff3fe000, 0x2520c000, immediate_shifted, { .binary = sve_add } },
-	{ 0xff3fc000, 0x2520c000, immediate_shifted, { .binary = sve_add }, SVE_HSD },
-	{ 0xff3fe000, 0x2521c000, immediate_shifted, { .binary = sve_sub } },
-	{ 0xff3fc000, 0x2521c000, immediate_shifted, { .binary = sve_sub }, SVE_HSD },
+	{ 0xff3fe000, 0x2520c000, add_immediate },
+	{ 0xff3fc000, 0x2520c000, add_immediate, .sizes = SVE_HSD },
+	{ 0xff3fe000, 0x2521c000, sub_immediate },
+	{ 0xff3fc000, 0x2521c000, sub_immediate, .sizes = SVE_HSD },
 	{ 0xff3fe000, 0x2523c000, immediate_shifted, { .binary = subr } },
 	{ 0xff3fc000, 0x2523c000, immediate_shifted, { .binary = subr }, SVE_HSD },
 	{ 0xff3fe000, 0x2524c000, immediate_shifted, { .binary = sqadd_unsigned } },

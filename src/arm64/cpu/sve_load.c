@@ -71,7 +71,7 @@ static void load(struct arm64_vcpu *cpu, const struct a64_insn *insn, const stru
 	union arm64_z result;
 	bool first = true;
 
-	memset(&result, 0, sizeof(result));
+	memset(&result, 0, cpu->vl);
 	if (how->memory == bytes && faults == SVE_FAULTS)
 		from = read_run(cpu, insn, address, bytes, &result);
 	if (from < 0)

@@ -2,7 +2,7 @@
  * SVE instructions that fill vectors from something else: immediates, general registers, scalars, progressions; MOVPRFX; and the address
  * and vector-length arithmetic (ADR, ADDVL, ADDPL, RDVL).
  */
-#include "arm64/cpu/sve.h"
+#include "arm64/cpu/sve_lanes.h"
 
 static void fill(struct arm64_vcpu *cpu, union arm64_z *zd, unsigned int bytes, uint64_t value)
 {
@@ -177,15 +177,16 @@ static void movprfx_predicated(struct arm64_vcpu *cpu, const struct a64_insn *in
 	a64_next(cpu, insn);
 }
 
+#define CHOOSE(n) \
+	for (unsigned int i = 0; i < cpu->vl / 16u; i++) { \
+		lanes_##n active = sve_lanes_active_##n(sve_pg4(cpu, insn), i); \
+ \
+		((lanes_##n *)sve_zd(cpu, insn))[i] = (((const lanes_##n *)sve_zn(cpu, insn))[i] & active) | \
+							  (((const lanes_##n *)sve_zm(cpu, insn))[i] & ~active); \
+	}
 static void sel(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	const union arm64_p *pg = sve_pg4(cpu, insn);
-	const union arm64_z *zn = sve_zn(cpu, insn), *zm = sve_zm(cpu, insn);
-	union arm64_z *zd = sve_zd(cpu, insn);
-	unsigned int bytes = sve_bytes(insn);
-
-	for (unsigned int i = 0; i < cpu->vl / bytes; i++)
-		sve_put(zd, i, bytes, sve_get(sve_active(pg, i * bytes) ? zn : zm, i, bytes));
+	LANES_BY_SIZE(sve_bytes(insn), CHOOSE)
 	a64_next(cpu, insn);
 }
 

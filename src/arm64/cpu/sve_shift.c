@@ -1,7 +1,7 @@
 /*
  * Shifts of SVE: by an immediate, by vectors, by vectors of 64-bit counts. A count is never negative here, and may exceed the element.
  */
-#include "arm64/cpu/sve.h"
+#include "arm64/cpu/sve_lanes.h"
 
 static uint64_t asr(uint64_t a, uint64_t count, unsigned int esize)
 {
@@ -44,19 +44,27 @@ void sve_shift_predicated(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	a64_next(cpu, insn);
 }
 
-/* Zd = op.binary(Zn, shift); arg: left. */
-static void shift_unpredicated(struct arm64_vcpu *cpu, const struct a64_insn *insn)
-{
-	const struct sve_row *row = sve_row(insn);
-	const union arm64_z *zn = sve_zn(cpu, insn);
-	union arm64_z *zd = sve_zd(cpu, insn);
-	unsigned int tsz = sve_tsz(insn->word, 16), bytes = sve_tsz_bytes(tsz);
-	unsigned int count = row->arg ? sve_shift_left(tsz) : sve_shift_right(tsz);
-
-	for (unsigned int i = 0; i < cpu->vl / bytes; i++)
-		sve_put(zd, i, bytes, row->op.binary(sve_get(zn, i, bytes), count, 8 * bytes));
-	a64_next(cpu, insn);
-}
+/* Zd = Zn shifted by an immediate, all elements at once; to the right by as many bits as an element has, at most. */
+#define SHIFT(n, lanes, ...) \
+	for (unsigned int i = 0; i < cpu->vl / 16u; i++) { \
+		lanes a = ((const lanes *)sve_zn(cpu, insn))[i]; \
+ \
+		((lanes *)sve_zd(cpu, insn))[i] = __VA_ARGS__; \
+	}
+#define LEFT(n) SHIFT(n, lanes_##n, a << sve_shift_left(tsz))
+#define RIGHT(n) SHIFT(n, lanes_##n, a >> (sve_shift_right(tsz) - 1) >> 1)
+#define RIGHT_SIGNED(n) SHIFT(n, signed_##n, a >> (sve_shift_right(tsz) - 1) >> 1)
+#define DEFINE_SHIFT(name, X) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		unsigned int tsz = sve_tsz(insn->word, 16); \
+ \
+		LANES_BY_SIZE(sve_tsz_bytes(tsz), X) \
+		a64_next(cpu, insn); \
+	}
+DEFINE_SHIFT(lsl_lanes, LEFT)
+DEFINE_SHIFT(lsr_lanes, RIGHT)
+DEFINE_SHIFT(asr_lanes, RIGHT_SIGNED)
 
 /* Zdn = op.binary(Zdn, the doubleword of Zm that overlaps) where Pg. */
 static void wide_predicated(struct arm64_vcpu *cpu, const struct a64_insn *insn)
@@ -110,8 +118,8 @@ const struct sve_row sve_shift_rows[] = {
 	{ 0xff20fc00, 0x04208000, wide_unpredicated, { .binary = asr }, SVE_BHS },
 	{ 0xff20fc00, 0x04208400, wide_unpredicated, { .binary = lsr }, SVE_BHS },
 	{ 0xff20fc00, 0x04208c00, wide_unpredicated, { .binary = lsl }, SVE_BHS },
-	{ 0xff20fc00, 0x04209000, shift_unpredicated, { .binary = asr }, SVE_TSZ_20 },
-	{ 0xff20fc00, 0x04209400, shift_unpredicated, { .binary = lsr }, SVE_TSZ_20 },
-	{ 0xff20fc00, 0x04209c00, shift_unpredicated, { .binary = lsl }, SVE_TSZ_20, .arg = true },
+	{ 0xff20fc00, 0x04209000, asr_lanes, .sizes = SVE_TSZ_20 },
+	{ 0xff20fc00, 0x04209400, lsr_lanes, .sizes = SVE_TSZ_20 },
+	{ 0xff20fc00, 0x04209c00, lsl_lanes, .sizes = SVE_TSZ_20 },
 	{ 0 },
 };

@@ -57,8 +57,8 @@ TEMPLATE void v_set(struct arm64_vcpu *cpu, unsigned int reg, union v128 value, 
 	if (bytes <= 8)
 		value.d[1] = 0;
 	((union v128 *)z)->whole = value.whole;
-	if (unlikely(cpu->vl_max > 16))
-		memset(z->b + 16, 0, cpu->vl_max - 16u);
+	for (unsigned int i = 2; unlikely(i < cpu->vl_max / 8u); i += 2)
+		z->d[i] = z->d[i + 1] = 0;
 }
 
 /* Writes a scalar and clears the rest. */

@@ -2,6 +2,7 @@
  * Advanced SIMD: integer arithmetic element by element that neither saturates nor changes the element's size: three same, the same by
  * element, bitwise operations, and pairwise ones.
  */
+#include "arm64/cpu/lanes.h"
 #include "arm64/cpu/vector.h"
 
 /* An element's new value, by the old one of the destination (d) and the operands', all zero-extended. */
@@ -98,29 +99,14 @@ TEMPLATE uint64_t polynomial_multiply8(uint64_t a, uint64_t b)
 	X(urhadd, arith, (a + b + 1) >> 1) \
 	X(shsub, arith, (sa - sb) >> 1) \
 	X(uhsub, arith, (a - b) >> 1) \
-	X(cmgt, arith, -(uint64_t)(sa > sb)) \
-	X(cmhi, arith, -(uint64_t)(a > b)) \
-	X(cmge, arith, -(uint64_t)(sa >= sb)) \
-	X(cmhs, arith, -(uint64_t)(a >= b)) \
-	X(cmtst, arith, -(uint64_t)((a & b) != 0)) \
-	X(cmeq, arith, -(uint64_t)(a == b)) \
 	X(sshl, arith, shift_signed(sa, (int8_t)b)) \
 	X(ushl, arith, shift_unsigned(a, (int8_t)b)) \
 	X(srshl, arith, shift_signed_rounded(sa, (int8_t)b)) \
 	X(urshl, arith, shift_unsigned_rounded(a, (int8_t)b)) \
-	X(smax, arith, sa > sb ? a : b) \
-	X(umax, arith, a > b ? a : b) \
-	X(smin, arith, sa < sb ? a : b) \
-	X(umin, arith, a < b ? a : b) \
 	X(sabd, arith, sa > sb ? a - b : b - a) \
 	X(uabd, arith, a > b ? a - b : b - a) \
 	X(saba, arith, d + (sa > sb ? a - b : b - a)) \
 	X(uaba, arith, d + (a > b ? a - b : b - a)) \
-	X(add, arith, a + b) \
-	X(sub, arith, a - b) \
-	X(mla, arith, d + a * b) \
-	X(mls, arith, d - a * b) \
-	X(mul, arith, a * b) \
 	X(pmul, arith, polynomial_multiply8(a, b)) \
 	X(smaxp, pairwise, sa > sb ? a : b) \
 	X(umaxp, pairwise, a > b ? a : b) \
@@ -142,6 +128,51 @@ TEMPLATE uint64_t polynomial_multiply8(uint64_t a, uint64_t b)
 		a64_next(cpu, insn); \
 	}
 ARITH_OPS(ARITH_HANDLER)
+
+/* The frequent ones, all elements at once: a, b and d are lanes, sa and sb the same signed. */
+#define BLEND(mask, x, y) ((y) ^ (((x) ^ (y)) & (__typeof__(x))(mask)))
+#define LANES_OPS(X) \
+	X(cmgt, sa > sb) \
+	X(cmhi, a > b) \
+	X(cmge, sa >= sb) \
+	X(cmhs, a >= b) \
+	X(cmtst, (a & b) != 0) \
+	X(cmeq, a == b) \
+	X(smax, BLEND(sa > sb, a, b)) \
+	X(umax, BLEND(a > b, a, b)) \
+	X(smin, BLEND(sa < sb, a, b)) \
+	X(umin, BLEND(a < b, a, b)) \
+	X(add, a + b) \
+	X(sub, a - b) \
+	X(mla, d + a * b) \
+	X(mls, d - a * b) \
+	X(mul, a * b)
+
+#define LANES_CASE(n, expression) { \
+		union v128 m = v_operand_m(cpu, word, 8 * n); \
+		lanes_##n a = (lanes_##n)from.whole, b = (lanes_##n)m.whole, d = (lanes_##n)result.whole; \
+		signed_##n sa = (signed_##n)a, sb = (signed_##n)b; \
+\
+		(void)d, (void)sa, (void)sb; \
+		result.whole = (__typeof__(result.whole))(expression); \
+		v_result(cpu, word, 8 * n, result); \
+		break; \
+	}
+#define LANES_HANDLER(name, expression) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		uint32_t word = insn->word; \
+		union v128 from = v_get(cpu, rn(word)), result = v_get(cpu, rd(word)); \
+\
+		switch (bits(word, 23, 22)) { \
+		case 0: LANES_CASE(1, expression) \
+		case 1: LANES_CASE(2, expression) \
+		case 2: LANES_CASE(4, expression) \
+		default: LANES_CASE(8, expression) \
+		} \
+		a64_next(cpu, insn); \
+	}
+LANES_OPS(LANES_HANDLER)
 
 const struct vector_row vector_three_same_rows[] = {
 	{ OPCODE_11(0x00), VECTOR_BHS, 0, shadd },

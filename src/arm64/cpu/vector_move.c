@@ -187,8 +187,7 @@ static void table_lookup(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	for (unsigned int i = 0; i < registers; i++)
 		table[i] = v_get(cpu, (rn(word) + i) % 32);
 	for (unsigned int i = 0; i < v_bytes(word); i++)
-		if (m.b[i] < 16 * registers)
-			d.b[i] = table[m.b[i] / 16].b[m.b[i] % 16];
+		d.b[i] = m.b[i] < 16 * registers ? ((const uint8_t *)table)[m.b[i] % 64] : d.b[i];
 	v_set(cpu, rd(word), d, v_bytes(word));
 	a64_next(cpu, insn);
 }

@@ -2,6 +2,7 @@
  * Advanced SIMD: shifts by an immediate that do not change the element's size. immh:immb is the element size plus the count to the left, or twice the
  * size minus the count to the right.
  */
+#include "arm64/cpu/lanes.h"
 #include "arm64/cpu/saturate.h"
 
 typedef uint64_t shift_op(uint64_t d, uint64_t a, unsigned int amount, unsigned int esize, bool *saturated);
@@ -47,8 +48,6 @@ TEMPLATE uint64_t right_unsigned(uint64_t a, unsigned int count)
 
 /* Name, and an element; sa is a with its sign, `left` and `right` are the count. */
 #define SHIFT_OPS(X) \
-	X(sshr, right_signed(sa, right)) \
-	X(ushr, right_unsigned(a, right)) \
 	X(ssra, d + right_signed(sa, right)) \
 	X(usra, d + right_unsigned(a, right)) \
 	X(srshr, (uint64_t)shift_right_wide(sa, right, true)) \
@@ -56,7 +55,6 @@ TEMPLATE uint64_t right_unsigned(uint64_t a, unsigned int count)
 	X(srsra, d + (uint64_t)shift_right_wide(sa, right, true)) \
 	X(ursra, d + (uint64_t)shift_right_wide(a, right, true)) \
 	X(sri, (d & ~low_bits(esize - right)) | right_unsigned(a, right)) \
-	X(shl, a << left) \
 	X(sli, (d & low_bits(left)) | a << left) \
 	X(sqshlu, saturate_unsigned(shift_left_wide(sa, left, esize), esize, saturated)) \
 	X(sqshl_immediate, saturate_signed(shift_left_wide(sa, left, esize), esize, saturated)) \
@@ -77,6 +75,34 @@ TEMPLATE uint64_t right_unsigned(uint64_t a, unsigned int count)
 		a64_next(cpu, insn); \
 	}
 SHIFT_OPS(SHIFT_HANDLER)
+
+/* The frequent ones, all elements at once; to the right by as many bits as an element has, at most. */
+#define SHIFT_CASE(n, lanes, expression) { \
+		unsigned int left = amount - 8 * n, right = 16 * n - amount; \
+		lanes a = (lanes)value.whole; \
+\
+		(void)left, (void)right; \
+		value.whole = (__typeof__(value.whole))(expression); \
+		v_result(cpu, insn->word, 8 * n, value); \
+		break; \
+	}
+#define LANES_HANDLER(name, kind, expression) \
+	static void name(struct arm64_vcpu *cpu, const struct a64_insn *insn) \
+	{ \
+		union v128 value = v_get(cpu, rn(insn->word)); \
+		unsigned int amount = bits(insn->word, 22, 16); \
+\
+		switch (31 - __builtin_clz(bits(insn->word, 22, 19))) { \
+		case 0: SHIFT_CASE(1, kind##_1, expression) \
+		case 1: SHIFT_CASE(2, kind##_2, expression) \
+		case 2: SHIFT_CASE(4, kind##_4, expression) \
+		default: SHIFT_CASE(8, kind##_8, expression) \
+		} \
+		a64_next(cpu, insn); \
+	}
+LANES_HANDLER(sshr, signed, a >> (right - 1) >> 1)
+LANES_HANDLER(ushr, lanes, a >> (right - 1) >> 1)
+LANES_HANDLER(shl, lanes, a << left)
 
 const struct vector_row vector_shift_rows[] = {
 	{ OPCODE_11(0x00), VECTOR_BHSD, SCALAR_D, sshr },

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include "x86/cpu/emit.h"
+#include "core/emit.h"
 #include "x86/cpu/flags.h"
 
 enum { HOT = 16 };
@@ -31,7 +31,7 @@ static void return_emit(struct emitter *e)
 {
 	for (unsigned int i = sizeof kept; i-- > 0;)
 		emit_rr(e, 0x8f, 4, 0, kept[i]); /* POP */
-	emit_8(e, 0xc3);
+	emit_return(e);
 }
 
 static void enter_emit(struct native *native, struct emitter *e)

@@ -6,7 +6,7 @@
 #define ANYKVM_X86_CPU_NATIVE_MAKER_H
 
 #include "x86/cpu/decode.h"
-#include "x86/cpu/emit.h"
+#include "core/emit.h"
 #include "x86/cpu/native.h"
 
 enum {

@@ -1,15 +1,18 @@
 /*
  * A small assembler for x86-64 hosts: bytes of the few instruction shapes that native code is made of. Registers are numbers as
- * encoded (enum gpr). SDM Vol. 2A, 2.1 and 2.2. Knows nothing of guests.
+ * encoded. SDM Vol. 2A, 2.1 and 2.2. Knows nothing of guests.
  */
-#ifndef ANYKVM_X86_CPU_EMIT_H
-#define ANYKVM_X86_CPU_EMIT_H
+#ifndef ANYKVM_CORE_EMIT_H
+#define ANYKVM_CORE_EMIT_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
-#include "x86/vcpu.h"
 
 #define REGISTER_NONE 0xff
+enum { EMIT_RSP = 4, EMIT_RBP = 5 }; /* what ModRM and SIB encode otherwise */
 
 /* What is written while `at` is at `end` is lost, and `full` tells: looked at once, when all is written. */
 struct emitter {
@@ -37,8 +40,10 @@ struct opcode {
 };
 
 /* Opcodes that are used by number: reg = reg OP rm. */
-enum { OPCODE_ADD = 0x03, OPCODE_SUB = 0x2b, OPCODE_XOR = 0x33, OPCODE_CMP = 0x3b, OPCODE_TEST = 0x85, OPCODE_STORE = 0x89, OPCODE_LOAD = 0x8b };
-enum condition_code { IF_BELOW = 2, IF_ZERO = 4, IF_NOT_ZERO = 5 };
+enum { OPCODE_ADD = 0x03, OPCODE_OR = 0x0b, OPCODE_AND = 0x23, OPCODE_SUB = 0x2b, OPCODE_XOR = 0x33, OPCODE_CMP = 0x3b, OPCODE_TEST = 0x85, OPCODE_STORE = 0x89, OPCODE_LOAD = 0x8b };
+enum condition_code {
+	IF_OVERFLOW = 0, IF_BELOW = 2, IF_NOT_BELOW = 3, IF_ZERO = 4, IF_NOT_ZERO = 5, IF_ABOVE = 7, IF_SIGN = 8, IF_NOT_SIGN = 9, IF_NOT_LESS = 13, IF_GREATER = 15,
+};
 
 static inline void emit_bytes(struct emitter *e, const void *bytes, size_t count)
 {
@@ -87,14 +92,14 @@ static inline void emit_modrm_register(struct emitter *e, uint8_t reg, uint8_t r
 
 static inline void emit_modrm_memory(struct emitter *e, uint8_t reg, struct address a)
 {
-	bool sib = a.index != REGISTER_NONE || a.base == REGISTER_NONE || (a.base & 7) == RSP;
+	bool sib = a.index != REGISTER_NONE || a.base == REGISTER_NONE || (a.base & 7) == EMIT_RSP;
 	bool none = a.base == REGISTER_NONE, byte = a.disp == (int8_t)a.disp;
 	/* Without displacement the encodings of RBP and R13 mean something else. */
-	unsigned int mod = none || (a.disp == 0 && (a.base & 7) != RBP) ? 0 : byte ? 1 : 2;
+	unsigned int mod = none || (a.disp == 0 && (a.base & 7) != EMIT_RBP) ? 0 : byte ? 1 : 2;
 
-	emit_8(e, mod << 6 | (reg & 7) << 3 | (sib ? RSP : a.base & 7));
+	emit_8(e, mod << 6 | (reg & 7) << 3 | (sib ? EMIT_RSP : a.base & 7));
 	if (sib)
-		emit_8(e, a.scale << 6 | (a.index == REGISTER_NONE ? RSP : a.index & 7) << 3 | (none ? RBP : a.base & 7));
+		emit_8(e, a.scale << 6 | (a.index == REGISTER_NONE ? EMIT_RSP : a.index & 7) << 3 | (none ? EMIT_RBP : a.base & 7));
 	if (mod == 1)
 		emit_8(e, (uint8_t)a.disp);
 	else if (mod == 2 || none)
@@ -117,7 +122,7 @@ static inline void emit_rm(struct emitter *e, uint32_t code, uint8_t size, uint8
 static inline void emit_r_rip(struct emitter *e, struct opcode o, uint8_t reg, const uint8_t *place)
 {
 	emit_opcode(e, o, reg, REGISTER_NONE, REGISTER_NONE);
-	emit_8(e, (reg & 7) << 3 | RBP);
+	emit_8(e, (reg & 7) << 3 | EMIT_RBP);
 	emit_32(e, (uint32_t)(place - (e->at + 4)));
 }
 
@@ -154,8 +159,8 @@ static inline void emit_constant(struct emitter *e, uint8_t to, uint64_t value)
 	emit_bytes(e, &value, value > UINT32_MAX && !is_signed ? 8 : 4);
 }
 
-/* ADD, OR, AND, SUB, CMP (by their number in opcode 81) with a constant. */
-enum arithmetic { ARITHMETIC_ADD = 0, ARITHMETIC_OR = 1, ARITHMETIC_AND = 4, ARITHMETIC_SUB = 5, ARITHMETIC_CMP = 7 };
+/* ADD, OR, AND, SUB, XOR, CMP (by their number in opcode 81) with a constant. */
+enum arithmetic { ARITHMETIC_ADD = 0, ARITHMETIC_OR = 1, ARITHMETIC_AND = 4, ARITHMETIC_SUB = 5, ARITHMETIC_XOR = 6, ARITHMETIC_CMP = 7 };
 static inline void emit_arithmetic(struct emitter *e, enum arithmetic operation, uint8_t size, uint8_t reg, int32_t value)
 {
 	bool byte = value == (int8_t)value;
@@ -164,11 +169,16 @@ static inline void emit_arithmetic(struct emitter *e, enum arithmetic operation,
 	emit_bytes(e, &value, byte ? 1 : 4);
 }
 
-enum shift_kind { SHIFT_LEFT = 4, SHIFT_RIGHT = 5, SHIFT_RIGHT_SIGNED = 7 };
+enum shift_kind { ROTATE_RIGHT = 1, SHIFT_LEFT = 4, SHIFT_RIGHT = 5, SHIFT_RIGHT_SIGNED = 7 };
 static inline void emit_shift(struct emitter *e, enum shift_kind kind, uint8_t size, uint8_t reg, uint8_t count)
 {
 	emit_rr(e, 0xc1, size, (uint8_t)kind, reg);
 	emit_8(e, count);
+}
+
+static inline void emit_return(struct emitter *e)
+{
+	emit_8(e, 0xc3);
 }
 
 /* Jumps return where their 4-byte displacement stands, for jump_set(). */
