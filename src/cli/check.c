@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/accel.h"
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/states.h"
 
@@ -29,7 +29,7 @@ static const struct argp_option check_options[] = {
 };
 
 static const struct argp_option profile_options[] = {
-	{ "accel", 'a', "KVM", 0, "soft (the default), kvm (this machine's), or auto", 0 },
+	ARGUMENTS_ACCEL,
 	{ 0 },
 };
 
@@ -39,8 +39,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 	switch (key) {
 	case 'a':
-		if (!accel_parse(value, &arguments->accel))
-			argp_error(state, "--accel %s: soft, kvm or auto", value);
+		arguments->accel = arguments_accel(state, value);
 		return 0;
 	case 'o':
 		arguments->profile = value;
@@ -52,9 +51,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		arguments->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (arguments->file)
-			argp_error(state, "%s: one file", value);
-		arguments->file = value;
+		arguments->file = arguments_file(state, value, arguments->file);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -126,11 +123,8 @@ int command_check_main(int argc, char **argv)
 {
 	struct arguments arguments = { .accel = ANYKVM_ACCEL_SOFT };
 	struct anykvm_state *state;
-	char name[] = "anykvm check";
 	int status;
 
-	argv[0] = name;
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&check_argp, argc, argv, 0, NULL, &arguments);
 	if (!arguments.file) {
 		fputs("anykvm check: which FILE? See `anykvm check --help`\n", stderr);
@@ -148,12 +142,10 @@ int command_profile_main(int argc, char **argv)
 {
 	struct arguments arguments = { .accel = ANYKVM_ACCEL_SOFT };
 	struct anykvm_profile *profile;
-	char name[] = "anykvm profile", *text = NULL;
+	char *text = NULL;
 	FILE *to = stdout;
 	int system;
 
-	argv[0] = name;
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&profile_argp, argc, argv, 0, NULL, &arguments);
 	system = anykvm_open_accel(arguments.accel, 0, O_CLOEXEC);
 	profile = system >= 0 ? anykvm_profile_take(system) : NULL;

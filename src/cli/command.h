@@ -7,7 +7,7 @@
 /* The exit status of a command that was typed wrongly: EX_USAGE of sysexits.h. */
 enum { STATUS_USAGE = 64 };
 
-/* `argv[0]` is the command's name. Returns the exit status. */
+/* `argv[0]` is the command's name, "anykvm run"; argp ends with STATUS_USAGE. Returns the exit status. */
 typedef int command_fn(int argc, char **argv);
 
 command_fn command_run_main;  /* run.c */

@@ -106,11 +106,8 @@ int command_diff_main(int argc, char **argv)
 	struct arguments arguments = { 0 };
 	struct anykvm_state *a, *b;
 	struct json_object *list = NULL;
-	char name[] = "anykvm diff";
 	int count = -1;
 
-	argv[0] = name;
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	a = states_load("diff", arguments.files[0]);
 	b = a ? states_load("diff", arguments.files[1]) : NULL;

@@ -13,7 +13,7 @@
 
 #include "anykvm/anykvm.h"
 #include "anykvm/kvm.h"
-#include "api/accel.h"
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/info_arm64.h"
 #include "cli/info_x86.h"
@@ -26,7 +26,7 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{ "accel", 'a', "KVM", 0, "soft (the default), kvm (this machine's), or auto", 0 },
+	ARGUMENTS_ACCEL,
 	{ "arch", 'A', "ARCH", 0, "The guests' architecture", 0 },
 	{ "json", 'j', NULL, 0, "JSON", 0 },
 	{ "values", 'v', NULL, 0, "What registers start with, one a line, and CPUID's entries", 0 },
@@ -40,13 +40,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 	switch (key) {
 	case 'a':
-		if (!accel_parse(value, &arguments->accel))
-			argp_error(state, "--accel %s: soft, kvm or auto", value);
+		arguments->accel = arguments_accel(state, value);
 		return 0;
 	case 'A':
-		arguments->arch = anykvm_arch_parse(value);
-		if (!arguments->arch)
-			argp_error(state, "--arch %s: no KVM architecture", value);
+		arguments->arch = arguments_arch(state, value);
 		return 0;
 	case 'j':
 		arguments->json = true;
@@ -284,11 +281,8 @@ int command_info_main(int argc, char **argv)
 {
 	struct arguments arguments = { .accel = ANYKVM_ACCEL_SOFT };
 	struct kvm kvm = { -1, -1, -1, NULL, 0 };
-	char name[] = "anykvm info";
 	bool open;
 
-	argv[0] = name;
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	open = kvm_open(&kvm, &arguments);
 	if (open && arguments.json)

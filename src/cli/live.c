@@ -13,6 +13,7 @@
 
 #include "anykvm/kvm.h"
 #include "anykvm/live.h"
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/states.h"
 
@@ -261,12 +262,9 @@ int command_list_main(int argc, char **argv)
 {
 	struct anykvm_live_process *processes;
 	struct json_object *list;
-	char name[] = "anykvm list";
 	bool json = false;
 	int count;
 
-	argv[0] = name;
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&list_argp, argc, argv, 0, NULL, &json);
 	count = anykvm_live_list(NULL, 0);
 	processes = calloc((size_t)count + 1, sizeof *processes);
@@ -312,9 +310,7 @@ static error_t save_parse(int key, char *value, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		arguments->pid = (pid_t)atoi(value);
-		if (arguments->pid <= 0)
-			argp_error(state, "--pid %s: a process id", value);
+		arguments->pid = arguments_pid(state, value);
 		return 0;
 	case 'v':
 		arguments->verbose = true;
@@ -324,9 +320,7 @@ static error_t save_parse(int key, char *value, struct argp_state *state)
 			argp_error(state, "--zstd=%s: a level", value);
 		return 0;
 	case ARGP_KEY_ARG:
-		if (arguments->file)
-			argp_error(state, "%s: one file", value);
-		arguments->file = value;
+		arguments->file = arguments_file(state, value, arguments->file);
 		return 0;
 	case ARGP_KEY_END:
 		if (!arguments->pid || !arguments->file)
@@ -350,11 +344,8 @@ int command_save_main(int argc, char **argv)
 	struct save_arguments arguments = { 0 };
 	struct anykvm_state *state = NULL;
 	struct anykvm_live *live;
-	char name[] = "anykvm save";
 	bool good;
 
-	argv[0] = name;
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&save_argp, argc, argv, 0, NULL, &arguments);
 	live = live_open("save", arguments.pid);
 	if (!live)

@@ -1,6 +1,7 @@
 /*
  * anykvm(1): finds the command and hands over.
  */
+#include <argp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +35,8 @@ static void usage(FILE *to)
 
 int main(int argc, char **argv)
 {
+	char name[32];
+
 	if (argc < 2) {
 		usage(stderr);
 		return STATUS_USAGE;
@@ -46,9 +49,14 @@ int main(int argc, char **argv)
 		puts("anykvm " ANYKVM_VERSION);
 		return 0;
 	}
-	for (unsigned int i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
+	argp_err_exit_status = STATUS_USAGE;
+	for (unsigned int i = 0; i < sizeof commands / sizeof *commands; i++) {
+		if (strcmp(argv[1], commands[i].name))
+			continue;
+		snprintf(name, sizeof name, "anykvm %s", commands[i].name);
+		argv[1] = name;
+		return commands[i].run(argc - 1, argv + 1);
+	}
 	fprintf(stderr, "anykvm: there is no command '%s'; see `anykvm --help`\n", argv[1]);
 	return STATUS_USAGE;
 }

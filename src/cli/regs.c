@@ -14,6 +14,7 @@
 
 #include "anykvm/kvm.h"
 #include "anykvm/reg.h"
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/live.h"
 
@@ -40,17 +41,13 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 	switch (key) {
 	case 'A':
-		arguments->arch = anykvm_arch_parse(value);
-		if (!arguments->arch)
-			argp_error(state, "--arch %s: no KVM architecture", value);
+		arguments->arch = arguments_arch(state, value);
 		return 0;
 	case 'j':
 		arguments->json = true;
 		return 0;
 	case 'p':
-		arguments->live.pid = (pid_t)atoi(value);
-		if (arguments->live.pid <= 0)
-			argp_error(state, "--pid %s: a process id", value);
+		arguments->live.pid = arguments_pid(state, value);
 		return 0;
 	case 'c':
 		arguments->live.vcpu = atoi(value);
@@ -235,11 +232,8 @@ int command_regs_main(int argc, char **argv)
 {
 	struct arguments arguments = { .live.vcpu = -1 };
 	struct found found = { 0 };
-	char name[] = "anykvm regs";
 	int status = 0;
 
-	argv[0] = name;
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	if (arguments.live.pid) {
 		arguments.live.registers = arguments.registers;

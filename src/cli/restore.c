@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/accel.h"
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/runner.h"
 #include "cli/states.h"
@@ -24,7 +24,7 @@ struct arguments {
 enum { KEY_BEST_EFFORT = 0x100, KEY_EXITS };
 
 static const struct argp_option options[] = {
-	{ "accel", 'a', "KVM", 0, "soft (the default), kvm (this machine's), or auto", 0 },
+	ARGUMENTS_ACCEL,
 	{ "policy", 'p', "POLICY", 0, "What is to be done about values that do not fit, by name", 0 },
 	{ "best-effort", KEY_BEST_EFFORT, NULL, 0, "Restore what fits, and say what was left", 0 },
 	{ "exits", KEY_EXITS, "N", 0, "Stop behind so many exits; 0: do not run at all", 0 },
@@ -41,8 +41,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 	switch (key) {
 	case 'a':
-		if (!accel_parse(value, &arguments->accel))
-			argp_error(state, "--accel %s: soft, kvm or auto", value);
+		arguments->accel = arguments_accel(state, value);
 		return 0;
 	case 'p':
 		arguments->policy = value;
@@ -67,9 +66,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		arguments->verbose = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (arguments->file)
-			argp_error(state, "%s: one file", value);
-		arguments->file = value;
+		arguments->file = arguments_file(state, value, arguments->file);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -136,11 +133,8 @@ int command_restore_main(int argc, char **argv)
 {
 	struct arguments arguments = { .accel = ANYKVM_ACCEL_SOFT };
 	struct anykvm_state *state;
-	char name[] = "anykvm restore";
 	int status;
 
-	argv[0] = name;
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	if (!arguments.file) {
 		fputs("anykvm restore: which FILE? See `anykvm restore --help`\n", stderr);

@@ -15,6 +15,7 @@
 
 #include "anykvm/kvm.h"
 #include "anykvm/reg.h"
+#include "cli/arguments.h"
 #include "cli/command.h"
 
 /* As a shell has them. */
@@ -48,8 +49,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 	switch (key) {
 	case 'a':
-		if (strcmp(value, "soft") && strcmp(value, "kvm") && strcmp(value, "auto"))
-			argp_error(state, "--accel %s: soft, kvm or auto", value);
+		arguments_accel(state, value);
 		arguments->accel = value;
 		return 0;
 	case 'g':
@@ -204,11 +204,9 @@ static void preload_set(const char *library)
 int command_run_main(int argc, char **argv)
 {
 	struct arguments arguments = { 0 };
-	char path[PATH_MAX], library[PATH_MAX], name[] = "anykvm run";
+	char path[PATH_MAX], library[PATH_MAX];
 	const char *obstacle;
 
-	argv[0] = name;
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
 	if (!program_find(arguments.program[0], path)) {
 		fprintf(stderr, "anykvm run: %s: not found\n", arguments.program[0]);

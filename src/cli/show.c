@@ -234,11 +234,8 @@ int command_show_main(int argc, char **argv)
 {
 	struct arguments arguments = { .vcpu = -1 };
 	struct anykvm_state *state;
-	char name[] = "anykvm show";
 	size_t shown;
 
-	argv[0] = name;
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	state = states_load("show", arguments.file);
 	if (!state)
