@@ -111,7 +111,7 @@ static int regs_walk(const struct reader *reader, const uint8_t *bytes, size_t s
 		if (size - here < sizeof id)
 			return why(-EINVAL, "at byte %llu: register %u of %u is not there", (unsigned long long)(at + here), i, count);
 		memcpy(&id, bytes + here, sizeof id);
-		value = (anykvm_reg_size(id) + 7) & ~(size_t)7;
+		value = state_value_room(id);
 		if (!value || (id & KVM_REG_ARCH_MASK) != reader->state->arch)
 			return why(-EINVAL, "at byte %llu: 0x%llx is no register of this architecture", (unsigned long long)(at + here), (unsigned long long)id);
 		if (size - here - sizeof id < value)
@@ -142,7 +142,7 @@ static int regs_note(struct reader *reader, const uint8_t *bytes, size_t size, u
 	bytes += sizeof note;
 	for (uint32_t i = 0; i < note.count && !error; i++) {
 		memcpy(unit->regs[i].value, bytes + 8, anykvm_reg_size(ids[i]));
-		bytes += 8 + ((anykvm_reg_size(ids[i]) + 7) & ~(size_t)7);
+		bytes += 8 + state_value_room(ids[i]);
 	}
 	free(ids);
 	return error;

@@ -216,7 +216,7 @@ static void regs_restore(struct vcpu_restore *vcpu, unsigned int phase)
 
 	vcpu->count = 0;
 	for (size_t i = 0, at = 0; i < saved->reg_count; i++) {
-		size_t room = (anykvm_reg_size(saved->regs[i].id) + 7) & ~(size_t)7;
+		size_t room = state_value_room(saved->regs[i].id);
 
 		if (vcpu->restore->arch->reg_phase(saved->regs[i].id) == phase)
 			vcpu->wanted[i] = reg_note(vcpu, &saved->regs[i], vcpu->values + at);
@@ -239,7 +239,7 @@ static int regs_verify(struct vcpu_restore *vcpu)
 
 		if (there && memcmp(there, vcpu->values + at, anykvm_reg_size(id)))
 			reg_misfit(vcpu->restore, id, vcpu->values + at, there, "the value is accepted and not kept");
-		at += (anykvm_reg_size(id) + 7) & ~(size_t)7;
+		at += state_value_room(id);
 	}
 	return error;
 }
@@ -278,7 +278,7 @@ static int vcpu_restore(struct restore *restore, int vm, int fd, const struct st
 	int error;
 
 	for (size_t i = 0; i < saved->reg_count; i++)
-		total += (anykvm_reg_size(saved->regs[i].id) + 7) & ~(size_t)7;
+		total += state_value_room(saved->regs[i].id);
 	vcpu.regs = calloc(MOST, sizeof *vcpu.regs);
 	vcpu.theres = calloc(MOST, sizeof *vcpu.theres);
 	vcpu.values = calloc(1, total + 1);

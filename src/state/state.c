@@ -66,7 +66,7 @@ PUBLIC void anykvm_state_free(struct anykvm_state *state)
 	free(state);
 }
 
-static size_t value_room(uint64_t id)
+size_t state_value_room(uint64_t id)
 {
 	return (anykvm_reg_size(id) + 7) & ~(size_t)7;
 }
@@ -76,14 +76,14 @@ int state_unit_regs(struct state_unit *unit, const uint64_t *ids, size_t count)
 	size_t total = 0, at = 0;
 
 	for (size_t i = 0; i < count; i++)
-		total += value_room(ids[i]);
+		total += state_value_room(ids[i]);
 	unit->regs = calloc(count ? count : 1, sizeof *unit->regs);
 	unit->values = calloc(1, total ? total : 1);
 	if (!unit->regs || !unit->values)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		unit->regs[i] = (struct anykvm_state_reg){ ids[i], unit->values + at };
-		at += value_room(ids[i]);
+		at += state_value_room(ids[i]);
 	}
 	unit->reg_count = count;
 	return 0;

@@ -39,6 +39,8 @@ struct anykvm_state {
 
 /* ---- state.c ---- */
 struct anykvm_state *state_new(uint64_t arch, size_t vcpus);
+/* How many bytes a value takes up beside others: whole words. */
+size_t state_value_room(uint64_t id);
 /* Room for registers with these ids, zeroed. 0 or -ENOMEM. */
 int state_unit_regs(struct state_unit *unit, const uint64_t *ids, size_t count);
 /* A part with room for `size` bytes; NULL: no memory, or too many. */

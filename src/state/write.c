@@ -76,18 +76,18 @@ static void regs_note(struct buffer *notes, uint32_t vcpu, const struct state_un
 	uint8_t *note;
 
 	for (size_t i = 0; i < unit->reg_count; i++)
-		size += 8 + ((anykvm_reg_size(unit->regs[i].id) + 7) & ~(size_t)7);
+		size += 8 + state_value_room(unit->regs[i].id);
 	note = note_take(notes, NOTE_OWNER, NOTE_REGS, size);
 	if (!note)
 		return;
 	memcpy(note, &header, sizeof header);
 	note += sizeof header;
 	for (size_t i = 0; i < unit->reg_count; i++) {
-		size_t bytes = anykvm_reg_size(unit->regs[i].id);
+		uint64_t id = unit->regs[i].id;
 
-		memcpy(note, &unit->regs[i].id, 8);
-		memcpy(note + 8, unit->regs[i].value, bytes);
-		note += 8 + ((bytes + 7) & ~(size_t)7);
+		memcpy(note, &id, 8);
+		memcpy(note + 8, unit->regs[i].value, anykvm_reg_size(id));
+		note += 8 + state_value_room(id);
 	}
 }
 
