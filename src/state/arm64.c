@@ -138,22 +138,11 @@ static int vm_part_set(int vm, const struct anykvm_state_part *part)
 	return parts_set(vm, part, ioctls, IOCTLS, true);
 }
 
-static bool part_constant(const char *name)
-{
-	(void)name;
-	return false;
-}
-
 /* A pending SError is injected behind the registers. */
 static unsigned int part_phase(const char *name)
 {
 	(void)name;
 	return STATE_PHASE_TIMERS;
-}
-
-static void part_policy(struct anykvm_state_part *part, const struct anykvm_policy *policy)
-{
-	(void)part, (void)policy;
 }
 
 /* ---- Features: a vCPU's registers tell what it was initialised with. ---- */
@@ -254,22 +243,6 @@ static int vcpu_prepare(int vm, int vcpu, const struct state_unit *unit, void (*
 		missing = error ? error : list_missing(vcpu);
 	}
 	return missing;
-}
-
-/* ---- Rehearsals. ---- */
-
-static int vm_make(const struct anykvm_state *state, int system, int *vm, int *vcpus)
-{
-	int error = 0;
-
-	*vm = anykvm_ioctl(system, KVM_CREATE_VM, NULL);
-	if (*vm < 0)
-		return -errno;
-	for (size_t i = 0; i < state->vcpu_count && !error; i++) {
-		vcpus[i] = anykvm_ioctl(*vm, KVM_CREATE_VCPU, (void *)i);
-		error = vcpus[i] < 0 ? -errno : 0;
-	}
-	return error;
 }
 
 /* ---- Profiles. ---- */
@@ -442,18 +415,12 @@ static size_t elf_fpregs(const struct state_unit *unit, void *note, size_t room)
 	return sizeof regs;
 }
 
-static bool part_words(const struct anykvm_state_part *part, void (*tell)(void *context, const char *name, uint32_t value), void *context)
-{
-	(void)part, (void)tell, (void)context;
-	return false;
-}
-
 const struct state_arch state_arm64 = {
 	.arch = KVM_REG_ARM64,
 	.reg_wanted = reg_wanted, .reg_phase = reg_phase, .reg_needless = reg_needless, .reg_constant = reg_constant, .reg_clearer = arm64_reg_clearer,
 	.reg_stays = reg_stays, .reg_misfit = reg_misfit,
-	.part_constant = part_constant, .part_again = part_again, .part_phase = part_phase, .part_policy = part_policy, .part_words = part_words,
+	.part_again = part_again, .part_phase = part_phase,
 	.vcpu_parts_get = vcpu_parts_get, .vm_parts_get = vm_parts_get, .vcpu_part_set = vcpu_part_set, .vm_part_set = vm_part_set,
-	.vcpu_prepare = vcpu_prepare, .vm_make = vm_make, .profile_begin = profile_begin, .profile_refine = profile_refine,
+	.vcpu_prepare = vcpu_prepare, .profile_begin = profile_begin, .profile_refine = profile_refine,
 	.pages_find = arm64_pages_find, .elf_machine = EM_AARCH64, .elf_prstatus = elf_prstatus, .elf_fpregs = elf_fpregs,
 };

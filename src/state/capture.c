@@ -35,22 +35,30 @@ int state_regs_get(int vcpu, const struct state_unit *unit)
 	return regs_get(vcpu, unit, NULL);
 }
 
-/* Which registers there are, into the unit. */
-static int regs_find(const struct state_arch *arch, int vcpu, struct state_unit *unit)
+int state_reg_ids(int vcpu, uint64_t **ids)
 {
-	int listed = anykvm_reg_list(vcpu, NULL, 0), error;
-	uint64_t *ids;
-	size_t count = 0;
+	int listed = anykvm_reg_list(vcpu, NULL, 0);
 
 	if (listed < 0)
 		return -errno;
-	ids = calloc((size_t)listed + 1, sizeof *ids);
-	if (!ids)
+	*ids = calloc((size_t)listed + 1, sizeof **ids);
+	if (!*ids)
 		return -ENOMEM;
-	if (anykvm_reg_list(vcpu, ids, (size_t)listed) != listed) {
-		free(ids);
-		return -EBUSY; /* it changes meanwhile */
-	}
+	if (anykvm_reg_list(vcpu, *ids, (size_t)listed) == listed)
+		return listed;
+	free(*ids);
+	return -EBUSY; /* it changes meanwhile */
+}
+
+/* Which registers there are, into the unit. */
+static int regs_find(const struct state_arch *arch, int vcpu, struct state_unit *unit)
+{
+	uint64_t *ids;
+	int listed = state_reg_ids(vcpu, &ids), error;
+	size_t count = 0;
+
+	if (listed < 0)
+		return listed;
 	for (int i = 0; i < listed; i++)
 		if (arch->reg_wanted(ids[i]))
 			ids[count++] = ids[i];
@@ -59,12 +67,12 @@ static int regs_find(const struct state_arch *arch, int vcpu, struct state_unit 
 	return error;
 }
 
-static void origin_tell(struct anykvm_state *state, int fd)
+void state_origin(int fd, char origin[static STATE_ORIGIN_ROOM])
 {
 	struct utsname name;
 
 	if (!uname(&name))
-		snprintf(state->origin, sizeof state->origin, "%s KVM, %s %s, %s", anykvm_accel(fd) == ANYKVM_ACCEL_KVM ? "hardware" : "software",
+		snprintf(origin, STATE_ORIGIN_ROOM, "%s KVM, %s %s, %s", anykvm_accel(fd) == ANYKVM_ACCEL_KVM ? "hardware" : "software",
 			 name.sysname, name.release, name.machine);
 }
 
@@ -100,7 +108,7 @@ PUBLIC struct anykvm_state *anykvm_state_capture(int vm, const int *vcpus, size_
 	state = state_new(arch->arch, count);
 	if (!state)
 		return NULL;
-	origin_tell(state, fd);
+	state_origin(fd, state->origin);
 	error = state_fill(state, arch, vm, vcpus);
 	if (!error)
 		return state;
@@ -114,7 +122,7 @@ static int parts_again(const struct state_arch *arch, int fd, struct state_unit 
 	int error = 0;
 
 	for (size_t i = 0; i < unit->part_count && !error; i++)
-		if (!arch->part_constant(unit->parts[i].name))
+		if (!arch->part_constant || !arch->part_constant(unit->parts[i].name))
 			error = arch->part_again(fd, &unit->parts[i]);
 	return error;
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "anykvm/kvm.h"
 #include "core/why.h"
@@ -46,29 +45,20 @@ static void reg_try(int vcpu, struct profile_reg *reg)
 
 static int regs_take(const struct state_arch *arch, int vcpu, struct anykvm_profile *profile)
 {
-	int listed = anykvm_reg_list(vcpu, NULL, 0);
 	uint64_t *ids;
+	int listed = state_reg_ids(vcpu, &ids);
 
 	if (listed < 0)
-		return -errno;
-	ids = calloc((size_t)listed + 1, sizeof *ids);
+		return listed;
 	profile->regs = calloc((size_t)listed + 1, sizeof *profile->regs);
-	if (!ids || !profile->regs) {
-		free(ids);
-		return -ENOMEM;
-	}
-	if (anykvm_reg_list(vcpu, ids, (size_t)listed) != listed) {
-		free(ids);
-		return -EBUSY;
-	}
-	for (int i = 0; i < listed; i++) {
+	for (int i = 0; profile->regs && i < listed; i++) {
 		if (!arch->reg_wanted(ids[i]))
 			continue;
 		profile->regs[profile->reg_count].id = ids[i];
 		reg_try(vcpu, &profile->regs[profile->reg_count++]);
 	}
 	free(ids);
-	return 0;
+	return profile->regs ? 0 : -ENOMEM;
 }
 
 PUBLIC struct anykvm_profile *anykvm_profile_take(int system)
@@ -76,7 +66,6 @@ PUBLIC struct anykvm_profile *anykvm_profile_take(int system)
 	const struct state_arch *arch = state_arch_find(anykvm_arch(system));
 	struct anykvm_profile *profile = calloc(1, sizeof *profile);
 	int vm = -1, vcpu = -1, error = profile ? 0 : -ENOMEM;
-	struct utsname name;
 
 	if (!error && !arch)
 		error = -ENOTSUP;
@@ -86,9 +75,7 @@ PUBLIC struct anykvm_profile *anykvm_profile_take(int system)
 		error = -errno;
 	if (!error) {
 		profile->arch = arch->arch;
-		if (!uname(&name))
-			snprintf(profile->origin, sizeof profile->origin, "%s KVM, %s %s, %s",
-				 anykvm_accel(system) == ANYKVM_ACCEL_KVM ? "hardware" : "software", name.sysname, name.release, name.machine);
+		state_origin(system, profile->origin);
 		error = arch->profile_begin(system, vm, vcpu, profile);
 	}
 	if (!error)
@@ -226,11 +213,11 @@ static void reg_check(int vcpu, const struct state_arch *arch, const struct anyk
 		rule = "the policy requires it to be equal";
 	else if (!reg && !(arch && arch->reg_needless && arch->reg_needless(saved->id, value)))
 		rule = "there is no such register";
-	else if (reg && arch && arch->reg_misfit && arch->reg_misfit(saved->id, value, reg))
+	else if (reg && arch && arch->reg_misfit)
 		rule = arch->reg_misfit(saved->id, value, reg);
-	else if (reg && reg->fixed && !reg->writable && memcmp(value, reg->value, known))
+	if (!rule && reg && reg->fixed && !reg->writable && memcmp(value, reg->value, known))
 		rule = "it has a fixed value there";
-	else if (reg && reg->fixed && reg->writable && size <= sizeof reg->writable) {
+	else if (!rule && reg && reg->fixed && reg->writable && size <= sizeof reg->writable) {
 		uint64_t saved64 = 0, there64 = 0, fits;
 
 		memcpy(&saved64, value, size);

@@ -151,19 +151,12 @@ static void set_chunk(struct vcpu_restore *vcpu)
 /* What the destination has, after its CPUID. */
 static int there_find(struct vcpu_restore *vcpu)
 {
-	int listed = anykvm_reg_list(vcpu->fd, NULL, 0), error;
 	uint64_t *ids;
+	int listed = state_reg_ids(vcpu->fd, &ids), error;
 	size_t count = 0;
 
 	if (listed < 0)
-		return -errno;
-	ids = calloc((size_t)listed + 1, sizeof *ids);
-	if (!ids)
-		return -ENOMEM;
-	if (anykvm_reg_list(vcpu->fd, ids, (size_t)listed) != listed) {
-		free(ids);
-		return -EBUSY;
-	}
+		return listed;
 	for (int i = 0; i < listed; i++)
 		if (state_unit_find_reg(vcpu->saved, ids[i]))
 			ids[count++] = ids[i];
@@ -329,6 +322,22 @@ static int state_apply(struct restore *restore, const struct anykvm_state *state
 
 /* ---- Rehearsals. ---- */
 
+/* A VM with vCPUs that could take the state. */
+static int vm_make(const struct state_arch *arch, const struct anykvm_state *state, int system, int *vm, int *vcpus)
+{
+	int error;
+
+	*vm = anykvm_ioctl(system, KVM_CREATE_VM, NULL);
+	if (*vm < 0)
+		return -errno;
+	error = arch->vm_prepare ? arch->vm_prepare(state, *vm) : 0;
+	for (size_t i = 0; i < state->vcpu_count && !error; i++) {
+		vcpus[i] = anykvm_ioctl(*vm, KVM_CREATE_VCPU, (void *)i);
+		error = vcpus[i] < 0 ? -errno : 0;
+	}
+	return error;
+}
+
 static int rehearse(struct restore *restore, const struct anykvm_state *state, int system)
 {
 	int *vcpus = calloc(state->vcpu_count + 1, sizeof *vcpus), vm = -1, error = vcpus ? 0 : -ENOMEM;
@@ -336,7 +345,7 @@ static int rehearse(struct restore *restore, const struct anykvm_state *state, i
 	for (size_t i = 0; vcpus && i < state->vcpu_count; i++)
 		vcpus[i] = -1;
 	if (!error)
-		error = restore->arch->vm_make(state, system, &vm, vcpus);
+		error = vm_make(restore->arch, state, system, &vm, vcpus);
 	if (!error)
 		error = state_apply(restore, state, vm, vcpus);
 	for (size_t i = 0; vcpus && i < state->vcpu_count; i++)
@@ -370,7 +379,7 @@ static struct anykvm_state *state_wanted(const struct state_arch *arch, const st
 {
 	struct anykvm_state *wanted = state_copy(state);
 
-	for (size_t i = 0; wanted && policy && i < wanted->vcpu_count; i++)
+	for (size_t i = 0; wanted && policy && arch->part_policy && i < wanted->vcpu_count; i++)
 		for (size_t k = 0; k < wanted->vcpus[i].part_count; k++)
 			arch->part_policy(&wanted->vcpus[i].parts[k], policy);
 	return wanted;

@@ -18,6 +18,9 @@
 /* More than any KVM has: bounds for files. */
 enum { STATE_VCPUS_MAX = 4096, STATE_REGS_MAX = 16384, STATE_PARTS_MAX = 64, STATE_PART_SIZE_MAX = 1 << 20, STATE_MEMORY_MAX = 32768 };
 
+/* What a text of a state's or profile's origin takes up. */
+#define STATE_ORIGIN_ROOM 256
+
 /* A vCPU; or the VM, which has no registers. */
 struct state_unit {
 	struct anykvm_state_reg *regs;
@@ -29,7 +32,7 @@ struct state_unit {
 
 struct anykvm_state {
 	uint64_t arch;
-	char origin[256];
+	char origin[STATE_ORIGIN_ROOM];
 	struct state_unit vm, *vcpus;
 	size_t vcpu_count;
 	struct anykvm_state_memory *memory;
@@ -66,6 +69,10 @@ void report_add(struct anykvm_report *report, struct anykvm_misfit misfit);
 bool policy_apply(const struct anykvm_policy *policy, const char *name, void *value, size_t size, const void *there, bool *equal_broken);
 
 /* ---- capture.c ---- */
+/* The ids that a vCPU lists, to be freed: how many, or -errno. */
+int state_reg_ids(int vcpu, uint64_t **ids);
+/* Which KVM, of which machine. */
+void state_origin(int fd, char origin[static STATE_ORIGIN_ROOM]);
 /* The registers of one vCPU into a unit that has its room. 0 or -errno, with a reason. */
 int state_regs_get(int vcpu, const struct state_unit *unit);
 
@@ -79,7 +86,7 @@ struct profile_reg {
 
 struct anykvm_profile {
 	uint64_t arch;
-	char origin[256];
+	char origin[STATE_ORIGIN_ROOM];
 	struct profile_reg *regs; /* by id */
 	size_t reg_count;
 	void *cpuid; /* x86: struct kvm_cpuid2 of KVM_GET_SUPPORTED_CPUID */
@@ -94,7 +101,7 @@ struct state_arch {
 	uint64_t arch;
 	/* Registers that are state of their own: no views of others, no constants. */
 	bool (*reg_wanted)(uint64_t id);
-	/* Registers and parts that stay as they are while a VM runs: a second capture does not ask for them. */
+	/* Registers and parts that stay as they are while a VM runs: a second capture does not ask for them. No part_constant: no parts do. */
 	bool (*reg_constant)(uint64_t id);
 	bool (*part_constant)(const char *name);
 	/* When a register is set: those of a lower phase go first, in one call; STATE_PHASE_LAST behind everything. */
@@ -109,7 +116,7 @@ struct state_arch {
 	unsigned int (*part_phase)(const char *name);
 	/* Parts that only a VM with its memory takes: rehearsals leave them out. NULL: there are none. */
 	bool (*part_needs_memory)(const char *name);
-	/* What a policy changes in a part. */
+	/* What a policy changes in a part. NULL: nothing. */
 	void (*part_policy)(struct anykvm_state_part *part, const struct anykvm_policy *policy);
 	int (*vm_part_set)(int vm, const struct anykvm_state_part *part);
 	/*
@@ -121,8 +128,8 @@ struct state_arch {
 	uint64_t (*reg_clearer)(uint64_t id);
 	/* Whether a value that was taken must read back as it is: some are dropped without a word. NULL: none are. */
 	bool (*reg_stays)(uint64_t id);
-	/* A VM with vCPUs that could take the state: for rehearsals. 0 or -errno with a reason. */
-	int (*vm_make)(const struct anykvm_state *state, int system, int *vm, int *vcpus);
+	/* For rehearsals, before the vCPUs are made: what the VM needs to take the state. NULL: nothing. 0 or -errno with a reason. */
+	int (*vm_prepare)(const struct anykvm_state *state, int vm);
 	/* A register that the destination has not: whether the state says in it only what another register says, or nothing. */
 	bool (*reg_needless)(uint64_t id, const void *value);
 	/* A part that the destination refuses: whether the guest does not use it. */
@@ -145,7 +152,7 @@ struct state_arch {
 	size_t (*elf_fpregs)(const struct state_unit *unit, void *note, size_t room);
 	/* What the vCPU's page tables map, while it has any. */
 	void (*pages_find)(const struct state_unit *unit, struct pages *pages);
-	/* Words of parts for comparing: calls `tell` with a name and a 32-bit value for each. False: bytes are compared. */
+	/* Words of parts for comparing: calls `tell` with a name and a 32-bit value for each. False, NULL: bytes are compared. */
 	bool (*part_words)(const struct anykvm_state_part *part, void (*tell)(void *context, const char *name, uint32_t value), void *context);
 };
 

@@ -308,28 +308,13 @@ static bool any_part(const struct anykvm_state *state, const char *name)
 }
 
 /* The PICs are there with KVM_CREATE_IRQCHIP alone; local APICs without them mean a split irqchip, or that the VM was not asked. */
-static int irqchip_make(const struct anykvm_state *state, int vm)
+static int vm_prepare(const struct anykvm_state *state, int vm)
 {
 	struct kvm_pit_config pit = { 0 };
 
 	if (any_part(state, "lapic") && anykvm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL))
 		return -errno;
 	return any_part(state, "pit2") && anykvm_ioctl(vm, KVM_CREATE_PIT2, &pit) ? -errno : 0;
-}
-
-static int vm_make(const struct anykvm_state *state, int system, int *vm, int *vcpus)
-{
-	int error;
-
-	*vm = anykvm_ioctl(system, KVM_CREATE_VM, NULL);
-	if (*vm < 0)
-		return -errno;
-	error = irqchip_make(state, *vm);
-	for (size_t i = 0; i < state->vcpu_count && !error; i++) {
-		vcpus[i] = anykvm_ioctl(*vm, KVM_CREATE_VCPU, (void *)i);
-		error = vcpus[i] < 0 ? -errno : 0;
-	}
-	return error;
 }
 
 /* ---- Profiles. ---- */
@@ -468,7 +453,7 @@ const struct state_arch state_x86 = {
 	.reg_constant = reg_constant, .part_constant = part_constant, .part_again = part_again, .part_needs_memory = part_needs_memory,
 	.vcpu_parts_get = vcpu_parts_get, .vm_parts_get = vm_parts_get,
 	.vcpu_part_set = vcpu_part_set, .vm_part_set = vm_part_set, .part_phase = part_phase, .part_policy = part_policy,
-	.vm_make = vm_make,
+	.vm_prepare = vm_prepare,
 	.features_check = features_check, .profile_begin = profile_begin, .profile_print = x86_cpuid_print, .profile_line = x86_cpuid_line,
 	.pages_find = x86_pages_find, .elf_machine = EM_X86_64, .elf_prstatus = elf_prstatus, .elf_fpregs = elf_fpregs,
 	.part_words = part_words,
