@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "anykvm/kvm.h"
+
 enum anykvm_accel arguments_accel(const struct argp_state *state, const char *value)
 {
 	enum anykvm_accel accel = ANYKVM_ACCEL_SOFT;
@@ -20,6 +22,15 @@ uint64_t arguments_arch(const struct argp_state *state, const char *value)
 
 	if (!arch)
 		argp_error(state, "--arch %s: no KVM architecture", value);
+	return arch;
+}
+
+uint64_t arguments_guest(const struct argp_state *state, const char *value)
+{
+	uint64_t arch = anykvm_arch_parse(value);
+
+	if (arch != KVM_REG_X86 && arch != KVM_REG_ARM64)
+		argp_error(state, "--guest %s: x86 or arm64", value);
 	return arch;
 }
 

@@ -16,6 +16,8 @@
 enum anykvm_accel arguments_accel(const struct argp_state *state, const char *value);
 /* --arch: any architecture of KVM. */
 uint64_t arguments_arch(const struct argp_state *state, const char *value);
+/* --guest: one that the software KVM can have. */
+uint64_t arguments_guest(const struct argp_state *state, const char *value);
 pid_t arguments_pid(const struct argp_state *state, const char *value);
 /* The one FILE; `before` is what it was so far. */
 const char *arguments_file(const struct argp_state *state, const char *value, const char *before);

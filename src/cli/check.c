@@ -16,6 +16,7 @@ enum { STATUS_TROUBLE = 2 };
 
 struct arguments {
 	enum anykvm_accel accel;
+	uint64_t guest; /* 0: the KVM's first */
 	const char *file, *profile, *policy;
 	bool json;
 };
@@ -30,6 +31,7 @@ static const struct argp_option check_options[] = {
 
 static const struct argp_option profile_options[] = {
 	ARGUMENTS_ACCEL,
+	{ "guest", 'g', "ARCH", 0, "Architecture of the guests: x86 or arm64; the default is this machine's own", 0 },
 	{ 0 },
 };
 
@@ -40,6 +42,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	switch (key) {
 	case 'a':
 		arguments->accel = arguments_accel(state, value);
+		return 0;
+	case 'g':
+		arguments->guest = arguments_guest(state, value);
 		return 0;
 	case 'o':
 		arguments->profile = value;
@@ -147,7 +152,7 @@ int command_profile_main(int argc, char **argv)
 	int system;
 
 	argp_parse(&profile_argp, argc, argv, 0, NULL, &arguments);
-	system = anykvm_open_accel(arguments.accel, 0, O_CLOEXEC);
+	system = anykvm_open_accel(arguments.accel, arguments.guest, O_CLOEXEC);
 	profile = system >= 0 ? anykvm_profile_take(system) : NULL;
 	if (profile)
 		text = anykvm_profile_print(profile);

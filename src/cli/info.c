@@ -28,6 +28,7 @@ struct arguments {
 static const struct argp_option options[] = {
 	ARGUMENTS_ACCEL,
 	{ "arch", 'A', "ARCH", 0, "The guests' architecture", 0 },
+	{ "guest", 'g', NULL, OPTION_ALIAS, NULL, 0 },
 	{ "json", 'j', NULL, 0, "JSON", 0 },
 	{ "values", 'v', NULL, 0, "What registers start with, one a line, and CPUID's entries", 0 },
 	{ "registers", 'r', NULL, 0, "Registers only: one a line, with their values", 0 },
@@ -43,6 +44,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		arguments->accel = arguments_accel(state, value);
 		return 0;
 	case 'A':
+	case 'g':
 		arguments->arch = arguments_arch(state, value);
 		return 0;
 	case 'j':

@@ -36,13 +36,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static bool guest_possible(const char *name)
-{
-	uint64_t arch = anykvm_arch_parse(name);
-
-	return arch == KVM_REG_X86 || arch == KVM_REG_ARM64;
-}
-
 static error_t parse(int key, char *value, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
@@ -53,8 +46,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		arguments->accel = value;
 		return 0;
 	case 'g':
-		if (!guest_possible(value))
-			argp_error(state, "--guest %s: x86 or arm64", value);
+		arguments_guest(state, value);
 		arguments->guest = value;
 		return 0;
 	case 'w':
