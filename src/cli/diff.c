@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/print.h"
 #include "cli/states.h"
 
 enum { STATUS_TROUBLE = 2 };
@@ -118,7 +119,7 @@ int command_diff_main(int argc, char **argv)
 		if (count < 0)
 			states_fail("diff", arguments.files[1]);
 		else if (list)
-			puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
+			print_json(json_object_get(list));
 		json_object_put(list);
 	}
 	anykvm_state_free(a);

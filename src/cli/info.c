@@ -17,6 +17,7 @@
 #include "cli/command.h"
 #include "cli/info_arm64.h"
 #include "cli/info_x86.h"
+#include "cli/print.h"
 #include "core/names.h"
 
 struct arguments {
@@ -124,8 +125,7 @@ static void register_texts(const struct kvm *kvm, uint64_t id, char name[ANYKVM_
 {
 	uint8_t bytes[ANYKVM_REG_SIZE_MAX];
 
-	if (anykvm_reg_name(id, name, ANYKVM_REG_NAME_ROOM))
-		snprintf(name, ANYKVM_REG_NAME_ROOM, "0x%016llx", (unsigned long long)id);
+	print_reg_name(id, name);
 	if (anykvm_reg_get(kvm->vcpu, id, bytes) || anykvm_value_print(bytes, anykvm_reg_size(id), value, ANYKVM_VALUE_ROOM))
 		snprintf(value, ANYKVM_VALUE_ROOM, "(%s)", strerrorname_np(errno));
 }
@@ -275,8 +275,7 @@ static void info_json(const struct kvm *kvm)
 	else if (anykvm_arch(kvm->system) == KVM_REG_ARM64)
 		info_arm64_json(kvm->vm, kvm->vcpu, object);
 	json_object_object_add(object, "registers", registers_json(kvm));
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
+	print_json(object);
 }
 
 int command_info_main(int argc, char **argv)

@@ -15,6 +15,7 @@
 #include "anykvm/live.h"
 #include "cli/arguments.h"
 #include "cli/command.h"
+#include "cli/print.h"
 #include "cli/states.h"
 
 enum { MOST = KVM_MANY_REGS_MAX_SIZE / sizeof(struct kvm_one_reg) };
@@ -34,12 +35,6 @@ static void stopped_tell(const char *command, double microseconds, bool verbose)
 {
 	if (verbose)
 		fprintf(stderr, "anykvm %s: the VM stood still for %.0f us\n", command, microseconds);
-}
-
-static void json_print(struct json_object *object)
-{
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
 }
 
 /* ---- anykvm regs --pid. ---- */
@@ -133,40 +128,22 @@ static bool batches_make(const struct live_regs *arguments, const int *vcpu, str
 	return good;
 }
 
-static void reg_texts(const struct batch *batch, size_t at, char name[ANYKVM_REG_NAME_ROOM], char value[ANYKVM_VALUE_ROOM], char fields[1024])
-{
-	uint64_t id = batch->regs[at].id;
-
-	if (anykvm_reg_name(id, name, ANYKVM_REG_NAME_ROOM))
-		snprintf(name, ANYKVM_REG_NAME_ROOM, "0x%016llx", (unsigned long long)id);
-	if (anykvm_value_print(batch->values[at], anykvm_reg_size(id), value, ANYKVM_VALUE_ROOM))
-		*value = 0;
-	anykvm_reg_explain(id, batch->values[at], fields, 1024);
-}
-
 static void batch_print(const struct batch *batch, size_t vcpu, bool number)
 {
-	char name[ANYKVM_REG_NAME_ROOM], value[ANYKVM_VALUE_ROOM], fields[1024];
-
 	if (number)
 		printf("vCPU %zu\n", vcpu);
-	for (size_t i = 0; i < batch->count; i++) {
-		reg_texts(batch, i, name, value, fields);
-		if (*fields && anykvm_reg_size(batch->regs[i].id) > 8)
-			printf("%-24s %s\n", name, fields);
-		else
-			printf("%-24s %s%s%s\n", name, value, *fields ? "  " : "", fields);
-	}
+	for (size_t i = 0; i < batch->count; i++)
+		print_reg(batch->regs[i].id, batch->values[i], "");
 }
 
 static struct json_object *batch_json(const struct batch *batch, size_t vcpu)
 {
 	struct json_object *object = json_object_new_object(), *registers = json_object_new_object();
-	char name[ANYKVM_REG_NAME_ROOM], value[ANYKVM_VALUE_ROOM], fields[1024];
+	struct reg_texts texts;
 
 	for (size_t i = 0; i < batch->count; i++) {
-		reg_texts(batch, i, name, value, fields);
-		json_object_object_add(registers, name, json_object_new_string(value));
+		print_reg_texts(batch->regs[i].id, batch->values[i], &texts);
+		json_object_object_add(registers, texts.name, json_object_new_string(texts.value));
 	}
 	json_object_object_add(object, "vcpu", json_object_new_int64((int64_t)vcpu));
 	json_object_object_add(object, "registers", registers);
@@ -217,7 +194,7 @@ int live_regs_main(const struct live_regs *arguments)
 		stopped_tell("regs", stopped, arguments->verbose);
 	}
 	if (list)
-		json_print(list);
+		print_json(list);
 	free(batches);
 	anykvm_live_close(live);
 	return good ? 0 : 1;
@@ -283,7 +260,7 @@ int command_list_main(int argc, char **argv)
 			       (unsigned long long)processes[i].memory >> 20);
 	}
 	if (list)
-		json_print(list);
+		print_json(list);
 	free(processes);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/live.h"
+#include "cli/print.h"
 
 struct arguments {
 	uint64_t arch; /* 0: none was asked for */
@@ -142,8 +143,7 @@ static void found_json(const struct found *found)
 
 	for (size_t i = 0; i < found->count; i++)
 		json_object_array_add(list, json_of(found->ids[i]));
-	puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(list);
+	print_json(list);
 }
 
 /* ---- Finding. Each of these returns false when there is none. ---- */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/print.h"
 #include "cli/states.h"
 
 struct arguments {
@@ -74,41 +75,20 @@ static bool chosen(const struct arguments *arguments, uint64_t id, const char *n
 	return !arguments->count;
 }
 
-static void reg_texts(const struct anykvm_state_reg *reg, char name[ANYKVM_REG_NAME_ROOM], char value[ANYKVM_VALUE_ROOM], char fields[1024])
-{
-	if (anykvm_reg_name(reg->id, name, ANYKVM_REG_NAME_ROOM))
-		snprintf(name, ANYKVM_REG_NAME_ROOM, "0x%016llx", (unsigned long long)reg->id);
-	if (anykvm_value_print(reg->value, anykvm_reg_size(reg->id), value, ANYKVM_VALUE_ROOM))
-		*value = 0;
-	anykvm_reg_explain(reg->id, reg->value, fields, 1024);
-}
-
 /* ---- For people. ---- */
-
-/* Structures read better in their parts' names than as one number. */
-static void reg_print(const struct anykvm_state_reg *reg)
-{
-	char name[ANYKVM_REG_NAME_ROOM], value[ANYKVM_VALUE_ROOM], fields[1024];
-
-	reg_texts(reg, name, value, fields);
-	if (*fields && anykvm_reg_size(reg->id) > 8)
-		printf("  %-24s %s\n", name, fields);
-	else
-		printf("  %-24s %s%s%s\n", name, value, *fields ? "  " : "", fields);
-}
 
 static size_t vcpu_print(const struct anykvm_state *state, size_t vcpu, const struct arguments *arguments)
 {
 	size_t count, shown = 0;
 	const struct anykvm_state_reg *regs = anykvm_state_regs(state, vcpu, &count);
-	char name[ANYKVM_REG_NAME_ROOM], value[ANYKVM_VALUE_ROOM], fields[1024];
+	char name[ANYKVM_REG_NAME_ROOM];
 
 	printf("vCPU %zu\n", vcpu);
 	for (size_t i = 0; i < count; i++) {
-		reg_texts(&regs[i], name, value, fields);
+		print_reg_name(regs[i].id, name);
 		if (!chosen(arguments, regs[i].id, name))
 			continue;
-		reg_print(&regs[i]);
+		print_reg(regs[i].id, regs[i].value, "  ");
 		shown++;
 	}
 	return shown;
@@ -178,22 +158,22 @@ static struct json_object *parts_json(const struct anykvm_state *state, int vcpu
 static struct json_object *vcpu_json(const struct anykvm_state *state, size_t vcpu, const struct arguments *arguments, size_t *shown)
 {
 	struct json_object *object = json_object_new_object(), *registers = json_object_new_object();
-	char name[ANYKVM_REG_NAME_ROOM], value[ANYKVM_VALUE_ROOM], fields[1024];
+	struct reg_texts texts;
 	size_t count;
 	const struct anykvm_state_reg *regs = anykvm_state_regs(state, vcpu, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *reg;
 
-		reg_texts(&regs[i], name, value, fields);
-		if (!chosen(arguments, regs[i].id, name))
+		print_reg_texts(regs[i].id, regs[i].value, &texts);
+		if (!chosen(arguments, regs[i].id, texts.name))
 			continue;
 		reg = json_object_new_object();
 		json_object_object_add(reg, "id", hex(regs[i].id));
-		json_object_object_add(reg, "value", json_object_new_string(value));
-		if (*fields)
-			json_object_object_add(reg, "fields", json_object_new_string(fields));
-		json_object_object_add(registers, name, reg);
+		json_object_object_add(reg, "value", json_object_new_string(texts.value));
+		if (*texts.fields)
+			json_object_object_add(reg, "fields", json_object_new_string(texts.fields));
+		json_object_object_add(registers, texts.name, reg);
 		++*shown;
 	}
 	json_object_object_add(object, "vcpu", json_object_new_int64((int64_t)vcpu));
@@ -225,8 +205,7 @@ static size_t state_json(const struct anykvm_state *state, const struct argument
 		json_object_array_add(pieces, piece);
 	}
 	json_object_object_add(object, "memory", pieces);
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
+	print_json(object);
 	return arguments->count ? shown : 1;
 }
 

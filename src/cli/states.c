@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/print.h"
+
 void states_fail(const char *command, const char *what)
 {
 	const char *reason = anykvm_refusal()->error == errno ? anykvm_refusal()->reason : "";
@@ -169,6 +171,5 @@ void states_report_json(const struct anykvm_report *report)
 				json_object_object_add(object, texts[k].name, json_object_new_string(texts[k].text));
 		json_object_array_add(list, object);
 	}
-	puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(list);
+	print_json(list);
 }
