@@ -12,8 +12,6 @@
 #include "cli/command.h"
 #include "cli/states.h"
 
-enum { STATUS_TROUBLE = 2 };
-
 struct arguments {
 	enum anykvm_accel accel;
 	uint64_t guest; /* 0: the KVM's first */

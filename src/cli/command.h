@@ -4,8 +4,8 @@
 #ifndef ANYKVM_CLI_COMMAND_H
 #define ANYKVM_CLI_COMMAND_H
 
-/* The exit status of a command that was typed wrongly: EX_USAGE of sysexits.h. */
-enum { STATUS_USAGE = 64 };
+/* Exit statuses: of commands for which 1 is an answer; of a command that was typed wrongly, EX_USAGE of sysexits.h. */
+enum { STATUS_TROUBLE = 2, STATUS_USAGE = 64 };
 
 /* `argv[0]` is the command's name, "anykvm run"; argp ends with STATUS_USAGE. Returns the exit status. */
 typedef int command_fn(int argc, char **argv);

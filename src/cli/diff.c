@@ -11,8 +11,6 @@
 #include "cli/print.h"
 #include "cli/states.h"
 
-enum { STATUS_TROUBLE = 2 };
-
 struct arguments {
 	const char *files[2];
 	int count;

@@ -11,8 +11,6 @@
 #include "cli/runner.h"
 #include "cli/states.h"
 
-enum { STATUS_TROUBLE = 2 };
-
 struct arguments {
 	enum anykvm_accel accel;
 	const char *file, *policy, *save;
