@@ -159,20 +159,13 @@ static const struct feature {
 	  "there is no pointer authentication (KVM_CAP_ARM_PTRAUTH_ADDRESS)" },
 };
 
-static uint64_t value64(const struct state_unit *unit, uint64_t id)
-{
-	const uint64_t *value = state_unit_find_reg(unit, id);
-
-	return value ? *value : 0;
-}
-
 static uint32_t features_of(const struct state_unit *unit)
 {
-	uint64_t mode = value64(unit, CORE_PSTATE) & 0x1f;
+	uint64_t mode = state_unit_value(unit, CORE_PSTATE) & 0x1f;
 	uint32_t features = 0;
 
 	/* Without the feature KVM's PSCI is 0.1. */
-	if (value64(unit, KVM_REG_ARM_PSCI_VERSION) != 1)
+	if (state_unit_value(unit, KVM_REG_ARM_PSCI_VERSION) != 1)
 		features |= 1u << KVM_ARM_VCPU_PSCI_0_2;
 	/* AArch32 above EL0. */
 	if (mode > 0x10)
@@ -377,14 +370,14 @@ _Static_assert(sizeof(struct arm64_prstatus) == 392, "as the kernel has it");
 static size_t elf_prstatus(const struct state_unit *unit, size_t vcpu, void *note, size_t room)
 {
 	struct arm64_prstatus status = { .pid = (int)vcpu + 1, .fpvalid = 1 };
-	uint64_t pstate = value64(unit, CORE_PSTATE);
+	uint64_t pstate = state_unit_value(unit, CORE_PSTATE);
 
 	if (room < sizeof status)
 		return 0;
 	for (unsigned int i = 0; i < 31; i++)
-		status.regs[i] = value64(unit, CORE(2 * i));
-	status.regs[31] = (pstate & 0x1f) == 5 ? value64(unit, CORE(68)) : value64(unit, CORE(62)); /* EL1h has SP_EL1 */
-	status.regs[32] = value64(unit, CORE_PC);
+		status.regs[i] = state_unit_value(unit, CORE(2 * i));
+	status.regs[31] = (pstate & 0x1f) == 5 ? state_unit_value(unit, CORE(68)) : state_unit_value(unit, CORE(62)); /* EL1h has SP_EL1 */
+	status.regs[32] = state_unit_value(unit, CORE_PC);
 	status.regs[33] = pstate;
 	memcpy(note, &status, sizeof status);
 	return sizeof status;

@@ -45,22 +45,15 @@ static void half_walk(struct pages *pages, uint64_t base, unsigned int page, uns
 	table_walk(&paging, base & 0x0000fffffffffffeULL & ~((8ULL << (bits - shift)) - 1), shift, 0, 1ULL << (bits - shift));
 }
 
-static uint64_t sysreg(const struct state_unit *unit, uint64_t id)
-{
-	const uint64_t *value = state_unit_find_reg(unit, id);
-
-	return value ? *value : 0;
-}
-
 void arm64_pages_find(const struct state_unit *unit, struct pages *pages)
 {
 	static const unsigned int granules0[] = { 12, 16, 14, 0 }, granules1[] = { 0, 14, 12, 16 }; /* TG0, TG1 */
-	uint64_t tcr = sysreg(unit, ARM64_SYS_REG(3, 0, 2, 0, 2));
+	uint64_t tcr = state_unit_value(unit, ARM64_SYS_REG(3, 0, 2, 0, 2));
 
-	if (!(sysreg(unit, ARM64_SYS_REG(3, 0, 1, 0, 0)) & 1)) /* SCTLR_EL1.M */
+	if (!(state_unit_value(unit, ARM64_SYS_REG(3, 0, 1, 0, 0)) & 1)) /* SCTLR_EL1.M */
 		return;
 	if (!(tcr >> 23 & 1) && granules1[tcr >> 30 & 3]) /* EPD1; kernels are in the upper half */
-		half_walk(pages, sysreg(unit, ARM64_SYS_REG(3, 0, 2, 0, 1)), granules1[tcr >> 30 & 3], tcr >> 16 & 63, true);
+		half_walk(pages, state_unit_value(unit, ARM64_SYS_REG(3, 0, 2, 0, 1)), granules1[tcr >> 30 & 3], tcr >> 16 & 63, true);
 	if (!(tcr >> 7 & 1) && granules0[tcr >> 14 & 3])
-		half_walk(pages, sysreg(unit, ARM64_SYS_REG(3, 0, 2, 0, 0)), granules0[tcr >> 14 & 3], tcr & 63, false);
+		half_walk(pages, state_unit_value(unit, ARM64_SYS_REG(3, 0, 2, 0, 0)), granules0[tcr >> 14 & 3], tcr & 63, false);
 }

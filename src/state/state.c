@@ -190,6 +190,13 @@ void *state_unit_find_reg(const struct state_unit *unit, uint64_t id)
 	return NULL;
 }
 
+uint64_t state_unit_value(const struct state_unit *unit, uint64_t id)
+{
+	const uint64_t *value = state_unit_find_reg(unit, id);
+
+	return value ? *value : 0;
+}
+
 PUBLIC void *anykvm_state_reg(const struct anykvm_state *state, size_t vcpu, uint64_t id)
 {
 	return vcpu < state->vcpu_count ? state_unit_find_reg(&state->vcpus[vcpu], id) : NULL;

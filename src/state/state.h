@@ -50,6 +50,8 @@ int state_unit_regs(struct state_unit *unit, const uint64_t *ids, size_t count);
 struct anykvm_state_part *state_unit_part(struct state_unit *unit, const char *name, size_t size);
 struct anykvm_state_part *state_unit_find_part(const struct state_unit *unit, const char *name);
 void *state_unit_find_reg(const struct state_unit *unit, uint64_t id);
+/* Of a register of 64 bits: 0 when there is none. */
+uint64_t state_unit_value(const struct state_unit *unit, uint64_t id);
 /* A copy without memory. NULL: no memory. */
 struct anykvm_state *state_copy(const struct anykvm_state *state);
 /* The register's name, or its id as a number. */

@@ -29,11 +29,6 @@ static uint32_t type_of(uint64_t id)
 	return (uint32_t)(id >> 32) & 0xff;
 }
 
-static uint64_t general(uint32_t index)
-{
-	return ANYKVM_X86_REG(ANYKVM_X86_TYPE_GENERAL, KVM_REG_SIZE_U64, index);
-}
-
 static uint64_t vector(uint32_t class, uint32_t number)
 {
 	static const uint64_t sizes[] = { KVM_REG_SIZE_U64, KVM_REG_SIZE_U128, KVM_REG_SIZE_U256, KVM_REG_SIZE_U512, KVM_REG_SIZE_U64 };
@@ -141,14 +136,10 @@ static bool part_needless(const struct anykvm_state *state, const char *name)
 
 	if (strcmp(name, "clock"))
 		return false;
-	for (size_t i = 0; i < state->vcpu_count; i++) {
-		for (size_t k = 0; k < sizeof pages / sizeof *pages; k++) {
-			const uint64_t *page = state_unit_find_reg(&state->vcpus[i], KVM_X86_REG_MSR(pages[k]));
-
-			if (page && *page & 1)
+	for (size_t i = 0; i < state->vcpu_count; i++)
+		for (size_t k = 0; k < sizeof pages / sizeof *pages; k++)
+			if (state_unit_value(&state->vcpus[i], KVM_X86_REG_MSR(pages[k])) & 1)
 				return false;
-		}
-	}
 	return true;
 }
 
@@ -340,11 +331,9 @@ static int profile_begin(int system, int vm, int vcpu, struct anykvm_profile *pr
 
 /* ---- What gdb and crash read: <sys/procfs.h>. ---- */
 
-static uint64_t reg64(const struct state_unit *unit, uint64_t id)
+static uint64_t general(const struct state_unit *unit, uint32_t index)
 {
-	const uint64_t *value = state_unit_find_reg(unit, id);
-
-	return value ? *value : 0;
+	return state_unit_value(unit, ANYKVM_X86_REG(ANYKVM_X86_TYPE_GENERAL, KVM_REG_SIZE_U64, index));
 }
 
 static struct kvm_segment segment(const struct state_unit *unit, uint32_t number)
@@ -358,11 +347,11 @@ static size_t elf_prstatus(const struct state_unit *unit, size_t vcpu, void *not
 {
 	struct elf_prstatus status = { .pr_pid = (int)vcpu + 1 };
 	struct user_regs_struct regs = {
-		.rax = reg64(unit, general(0)), .rcx = reg64(unit, general(1)), .rdx = reg64(unit, general(2)), .rbx = reg64(unit, general(3)),
-		.rsp = reg64(unit, general(4)), .rbp = reg64(unit, general(5)), .rsi = reg64(unit, general(6)), .rdi = reg64(unit, general(7)),
-		.r8 = reg64(unit, general(8)), .r9 = reg64(unit, general(9)), .r10 = reg64(unit, general(10)), .r11 = reg64(unit, general(11)),
-		.r12 = reg64(unit, general(12)), .r13 = reg64(unit, general(13)), .r14 = reg64(unit, general(14)), .r15 = reg64(unit, general(15)),
-		.rip = reg64(unit, general(16)), .eflags = reg64(unit, general(17)), .orig_rax = ~0ULL,
+		.rax = general(unit, 0), .rcx = general(unit, 1), .rdx = general(unit, 2), .rbx = general(unit, 3),
+		.rsp = general(unit, 4), .rbp = general(unit, 5), .rsi = general(unit, 6), .rdi = general(unit, 7),
+		.r8 = general(unit, 8), .r9 = general(unit, 9), .r10 = general(unit, 10), .r11 = general(unit, 11),
+		.r12 = general(unit, 12), .r13 = general(unit, 13), .r14 = general(unit, 14), .r15 = general(unit, 15),
+		.rip = general(unit, 16), .eflags = general(unit, 17), .orig_rax = ~0ULL,
 		.es = segment(unit, ANYKVM_X86_SEGMENT_ES).selector, .cs = segment(unit, ANYKVM_X86_SEGMENT_CS).selector,
 		.ss = segment(unit, ANYKVM_X86_SEGMENT_SS).selector, .ds = segment(unit, ANYKVM_X86_SEGMENT_DS).selector,
 		.fs = segment(unit, ANYKVM_X86_SEGMENT_FS).selector, .gs = segment(unit, ANYKVM_X86_SEGMENT_GS).selector,

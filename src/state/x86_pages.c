@@ -54,9 +54,7 @@ static bool table_walk(struct paging *paging, uint64_t table, unsigned int shift
 
 static uint64_t control(const struct state_unit *unit, unsigned int index)
 {
-	const uint64_t *value = state_unit_find_reg(unit, CONTROL(index));
-
-	return value ? *value : 0;
+	return state_unit_value(unit, CONTROL(index));
 }
 
 void x86_pages_find(const struct state_unit *unit, struct pages *pages)
