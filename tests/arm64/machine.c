@@ -3,18 +3,28 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "core/memory_root.h"
 #include "core/user.h"
 #include "machine.h"
 
 static const struct object_ops ops;
 static const struct vcpu_ops runner_ops = { .run = arm64_vcpu_run };
 
+/* Machines are never taken apart; found from here, they are no leaks. */
+static struct made {
+	struct arm64_vm vm;
+	struct made *next;
+} *all;
+
 struct arm64_vm *machine_create(uint32_t features)
 {
-	struct arm64_vm *vm = calloc(1, sizeof *vm);
+	struct made *made = calloc(1, sizeof *made);
+	struct arm64_vm *vm = &made->vm;
 
-	if (vm_init(&vm->vm, &ops, 40))
+	if (!made || vm_init(&vm->vm, &ops, 40))
 		abort();
+	made->next = all;
+	all = made;
 	vm->features = features;
 	vm->initialized = true;
 	fault_handlers_install();
@@ -37,6 +47,7 @@ struct arm64_vcpu *machine_vcpu(struct arm64_vm *vm)
 
 	if (cpu == MAP_FAILED)
 		abort();
+	memory_root_add(cpu, sizeof *cpu);
 	object_init(&cpu->vcpu.object, &runner_ops.object);
 	cpu->vcpu.vm = &vm->vm;
 	cpu->vcpu.id = atomic_load(&vm->vm.vcpu_count);
