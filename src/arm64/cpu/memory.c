@@ -101,12 +101,12 @@ HANDLER_IF(slow_unprivileged, slow(cpu, insn, OFFSET, MEM_UNPRIVILEGED))
 
 TEMPLATE void fast(struct arm64_vcpu *cpu, const struct a64_insn *insn, enum kind kind, unsigned int operation, a64_fn *otherwise)
 {
-	enum arm64_access access = is_store(operation) ? ARM64_WRITE : ARM64_READ;
+	enum tlb_access access = is_store(operation) ? TLB_WRITE : TLB_READ;
 	unsigned int size = 1u << (operation >> 2);
 	uint64_t address = address_of(cpu, insn, kind), host;
-	const struct arm64_tlb_entry *entry = &cpu->tlb->entry[access][(address >> PAGE_SHIFT) % ARM64_TLB_ENTRIES];
+	const struct tlb_entry *entry = tlb_place(cpu->tlb, access, address);
 
-	if (unlikely((entry->tag ^ ((address + size - 1) | (PAGE_SIZE - 1))) | (cpu->x[insn->n] & insn->a))) {
+	if (unlikely(tlb_difference(entry, address, size) | (cpu->x[insn->n] & insn->a))) {
 		otherwise(cpu, insn);
 		return;
 	}
@@ -317,12 +317,12 @@ DEFINE_PAIR_SLOW(POST)
 
 TEMPLATE void pair_fast(struct arm64_vcpu *cpu, const struct a64_insn *insn, enum kind kind, unsigned int pair, a64_fn *otherwise)
 {
-	enum arm64_access access = pair_stores(pair) ? ARM64_WRITE : ARM64_READ;
+	enum tlb_access access = pair_stores(pair) ? TLB_WRITE : TLB_READ;
 	unsigned int size = pair >= STP_8 ? 8 : 4;
 	uint64_t address = address_of(cpu, insn, kind), host, first, second;
-	const struct arm64_tlb_entry *entry = &cpu->tlb->entry[access][(address >> PAGE_SHIFT) % ARM64_TLB_ENTRIES];
+	const struct tlb_entry *entry = tlb_place(cpu->tlb, access, address);
 
-	if (unlikely((entry->tag ^ ((address + 2 * size - 1) | (PAGE_SIZE - 1))) | (cpu->x[insn->n] & insn->a))) {
+	if (unlikely(tlb_difference(entry, address, 2 * size) | (cpu->x[insn->n] & insn->a))) {
 		otherwise(cpu, insn);
 		return;
 	}

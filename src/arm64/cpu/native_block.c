@@ -64,17 +64,17 @@ static void bytes_compare_emit(struct maker *m, const uint8_t *pieces)
 static void translation_compare_emit(struct maker *m)
 {
 	const struct a64_block *block = m->block;
-	int32_t entry = (int32_t)offsetof(struct arm64_tlb, entry[ARM64_FETCH][(block->pc >> PAGE_SHIFT) % ARM64_TLB_ENTRIES]);
+	int32_t entry = (int32_t)offsetof(struct tlb, entry[TLB_FETCH][tlb_index(block->pc)]);
 	uint8_t *moved[2];
 
 	emit_constant(&m->e, HOST_RAX, block->pc);
 	emit_store(&m->e, 8, HOST_RAX, cpu_field(CPU_DISP(pc)));
 	emit_load(&m->e, 8, HOST_RCX, cpu_field(CPU_DISP(tlb)));
 	emit_arithmetic(&m->e, ARITHMETIC_OR, 8, HOST_RAX, PAGE_SIZE - 1);
-	emit_rm(&m->e, OPCODE_CMP, 8, HOST_RAX, address_of(HOST_RCX, entry + (int32_t)offsetof(struct arm64_tlb_entry, tag)));
+	emit_rm(&m->e, OPCODE_CMP, 8, HOST_RAX, address_of(HOST_RCX, entry + (int32_t)offsetof(struct tlb_entry, tag)));
 	moved[0] = emit_jump_if(&m->e, IF_NOT_ZERO);
 	emit_constant(&m->e, HOST_RAX, block->host - block->pc);
-	emit_rm(&m->e, OPCODE_CMP, 8, HOST_RAX, address_of(HOST_RCX, entry + (int32_t)offsetof(struct arm64_tlb_entry, addend)));
+	emit_rm(&m->e, OPCODE_CMP, 8, HOST_RAX, address_of(HOST_RCX, entry + (int32_t)offsetof(struct tlb_entry, addend)));
 	moved[1] = emit_jump_if(&m->e, IF_ZERO);
 	jump_set(moved[0], m->e.at);
 	emit_return(&m->e);

@@ -307,10 +307,7 @@ void tlb_flush_page(struct x86_vcpu *cpu, uint64_t linear)
 
 static void tlb_fill(struct x86_vcpu *cpu, enum tlb_access access, uint64_t linear, uint64_t host)
 {
-	struct tlb_entry *entry = &cpu->tlbs[cpu->mmu_index].entry[access][(linear >> PAGE_SHIFT) % TLB_ENTRIES];
-
-	entry->tag = linear | (PAGE_SIZE - 1);
-	entry->addend = host - linear;
+	tlb_set(&cpu->tlbs[cpu->mmu_index], access, linear, host);
 	cpu->tlb_used = true;
 }
 
@@ -605,7 +602,7 @@ bool mem_probe(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, 
 
 void *mem_atomic(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear, unsigned int size, bool *split)
 {
-	const struct tlb_entry *entry = tlb_lookup(cpu, TLB_WRITE, linear, size);
+	const struct tlb_entry *entry = tlb_lookup(cpu->tlb, TLB_WRITE, linear, size);
 	struct request request;
 	struct place place;
 

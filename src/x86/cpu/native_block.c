@@ -277,7 +277,7 @@ static void entry_emit(struct maker *m)
 	emit_bytes(&m->e, &guard, 8);
 	block->native_far = m->e.at;
 	emit_load(&m->e, 8, HOST_SCRATCH0, cpu_field(CPU_DISP(tlb)));
-	piece_compare_emit(m, 0, (int32_t)offsetof(struct tlb, entry[TLB_FETCH][(block->linear >> PAGE_SHIFT) % TLB_ENTRIES]), far);
+	piece_compare_emit(m, 0, (int32_t)offsetof(struct tlb, entry[TLB_FETCH][tlb_index(block->linear)]), far);
 	pieces_test_emit(m);
 	block->native = m->e.at;
 	emit_rm(&m->e, 0x83, 4, ARITHMETIC_CMP, cpu_field(CPU_DISP(vcpu.kick.request)));
