@@ -5,7 +5,7 @@
 #include "arm64/cpu/decode.h"
 #include "arm64/cpu/native_maker.h"
 
-#if A64_NATIVE
+#if NATIVE
 
 /* What native code cannot do, the interpreter does. */
 static void leave_if(struct maker *m, unsigned int condition, const struct a64_insn *insn)
