@@ -226,7 +226,7 @@ static __attribute__((noinline)) bool load_authenticated_done(struct arm64_vcpu 
 
 	if (cpu->x[insn->n] & insn->a && !a64_sp_check(cpu, insn, cpu->x[insn->n]))
 		return false;
-	address = pac_strip_checked(cpu, cpu->x[insn->n], 0, (enum pac_key)insn->shift) + insn->imm;
+	address = pac_toggle(cpu, cpu->x[insn->n], 0, (enum pac_key)insn->shift) + insn->imm;
 	if (!a64_read(cpu, insn, address, &value, 8, insn->m ? 0 : MEM_MMIO_OK | MEM_MMIO_WIDE))
 		return false;
 	if (insn->m)
