@@ -38,6 +38,12 @@ static inline __attribute__((always_inline)) void host_store(uint64_t host, cons
 	}
 }
 
+/* Whether `size` bytes at `host` and `length` bytes at `other` have some in common: in one comparison. */
+static inline __attribute__((always_inline)) bool host_meets(uint64_t host, unsigned int size, uint64_t other, uint64_t length)
+{
+	return host - other + (size - 1) < length + (size - 1);
+}
+
 /* What differs in 8 bytes. */
 static inline uint64_t host_difference(uint64_t host, const uint8_t *bytes, uint64_t at)
 {

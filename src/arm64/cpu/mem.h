@@ -70,7 +70,7 @@ static inline __attribute__((always_inline)) bool a64_write(struct arm64_vcpu *c
 		return a64_write_slow(cpu, insn, address, from, size, flags);
 	host = address + entry->addend;
 	/* A store into the block that is running: the instructions behind it may be stale. */
-	if (unlikely(host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1))) {
+	if (unlikely(host_meets(host, size, cpu->block_host, cpu->block_length))) {
 		a64_careful(cpu, insn);
 		return false;
 	}

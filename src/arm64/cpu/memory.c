@@ -114,7 +114,7 @@ TEMPLATE void fast(struct arm64_vcpu *cpu, const struct a64_insn *insn, enum kin
 	if (is_store(operation)) {
 		uint64_t value = cpu->x[insn->d];
 
-		if (unlikely(host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1))) {
+		if (unlikely(host_meets(host, size, cpu->block_host, cpu->block_length))) {
 			otherwise(cpu, insn);
 			return;
 		}
@@ -330,7 +330,7 @@ TEMPLATE void pair_fast(struct arm64_vcpu *cpu, const struct a64_insn *insn, enu
 	if (pair_stores(pair)) {
 		first = cpu->x[insn->d];
 		second = cpu->x[insn->m];
-		if (unlikely(host - cpu->block_host + (2 * size - 1) < cpu->block_length + (2 * size - 1))) {
+		if (unlikely(host_meets(host, 2 * size, cpu->block_host, cpu->block_length))) {
 			otherwise(cpu, insn);
 			return;
 		}

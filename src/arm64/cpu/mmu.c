@@ -207,7 +207,7 @@ static bool mmio(struct arm64_vcpu *cpu, const struct request *request, const st
 /* A store into the block that is running: the instructions behind it may be stale. */
 static bool store_stops(struct arm64_vcpu *cpu, uint64_t host, unsigned int size)
 {
-	if (cpu->careful || host - cpu->block_host + (size - 1) >= cpu->block_length + (size - 1))
+	if (cpu->careful || !host_meets(host, size, cpu->block_host, cpu->block_length))
 		return false;
 	cpu->stop = ARM64_STOP_CAREFUL;
 	return true;

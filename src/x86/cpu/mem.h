@@ -116,7 +116,7 @@ static inline __attribute__((always_inline)) bool mem_write_seg(struct x86_vcpu 
 		return mem_write_slow(cpu, insn, seg, linear, from, size);
 	host = linear + entry->addend;
 	/* A store into the block that is running: the instructions behind it may be stale. */
-	if (unlikely(host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1))) {
+	if (unlikely(host_meets(host, size, cpu->block_host, cpu->block_length))) {
 		insn_careful(cpu, insn);
 		return false;
 	}

@@ -472,7 +472,7 @@ static bool access_place(struct x86_vcpu *cpu, const struct request *request, co
 		}
 	} else {
 		/* A store into the running block: see mem.h. */
-		if (!cpu->careful && place->host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1)) {
+		if (!cpu->careful && host_meets(place->host, size, cpu->block_host, cpu->block_length)) {
 			cpu->stop = STOP_CAREFUL;
 			return false;
 		}
@@ -644,7 +644,7 @@ void *mem_atomic(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear,
 		entry = NULL;
 	}
 	uint64_t host = entry ? linear + entry->addend : place.host;
-	if (!cpu->careful && host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1)) {
+	if (!cpu->careful && host_meets(host, size, cpu->block_host, cpu->block_length)) {
 		insn_careful(cpu, insn);
 		return NULL;
 	}

@@ -149,7 +149,7 @@ TEMPLATE uint64_t host_for_write(struct x86_vcpu *cpu, const struct insn *insn, 
 	if (unlikely(!entry))
 		return 0;
 	host = linear + entry->addend;
-	if (unlikely(host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1)))
+	if (unlikely(host_meets(host, size, cpu->block_host, cpu->block_length)))
 		return 0;
 	*(const struct insn *volatile *)&cpu->insn = insn;
 	return host;

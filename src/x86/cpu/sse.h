@@ -155,7 +155,7 @@ TEMPLATE bool vector_store(struct x86_vcpu *cpu, const struct insn *insn, unsign
 		return false;
 	host = linear + entry->addend;
 	/* As in mem_write(): a store into the running block. */
-	if (unlikely(host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1)))
+	if (unlikely(host_meets(host, size, cpu->block_host, cpu->block_length)))
 		return false;
 	*(const struct insn *volatile *)&cpu->insn = insn;
 	switch (size) {
