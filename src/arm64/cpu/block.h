@@ -18,16 +18,6 @@ struct a64_block {
 	uint8_t bytes[] __attribute__((aligned(8))); /* what was decoded: near the head, because every entry compares them */
 };
 
-/*
- * Blocks in a row without the loop, which looks at requests. Where calls in tail position may not be jumps (no optimisation,
- * AddressSanitizer), each of them is as many frames as it has instructions.
- */
-#if defined(__OPTIMIZE__) && !SANITIZED
-#define BLOCKS_IN_A_ROW 64
-#else
-#define BLOCKS_IN_A_ROW 4
-#endif
-
 /* Whether the block still says what memory says. */
 static inline __attribute__((always_inline)) bool a64_block_current(const struct a64_block *block)
 {
