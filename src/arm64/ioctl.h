@@ -107,6 +107,11 @@ void arm64_sysregs_reset(struct arm64_vcpu *cpu, bool first);
 /* ---- Performance monitors (pmu.c). ---- */
 #define ARM64_PMU_COUNTERS 6
 #define ARM64_PMCR UINT64_C(0x40) /* after a reset: LC, which is RES1 where there is no AArch32 */
+/* PMCNTENCLR_EL0 and others that clear: the register that sets, which has the word. Any other: itself. */
+enum sysreg arm64_pmu_word(enum sysreg reg);
+/* The counters that there are, a bit each. */
+uint64_t arm64_pmu_counters(const struct arm64_vcpu *cpu);
+
 uint64_t arm64_pmu_get(struct arm64_vcpu *cpu, enum sysreg reg);
 void arm64_pmu_set(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value);
 /* Registers of a pair that were set together to one value: the word is that. `which` of them are to be looked at. */

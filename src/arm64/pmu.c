@@ -8,7 +8,7 @@
 #define PMCR_N_SHIFT 11
 #define CYCLES (UINT64_C(1) << 31)
 
-static enum sysreg word_of(enum sysreg reg)
+enum sysreg arm64_pmu_word(enum sysreg reg)
 {
 	switch ((int)reg) {
 	case SYS_PMCNTENCLR_EL0: return SYS_PMCNTENSET_EL0;
@@ -18,8 +18,7 @@ static enum sysreg word_of(enum sysreg reg)
 	}
 }
 
-/* The counters that there are. */
-static uint64_t counters(const struct arm64_vcpu *cpu)
+uint64_t arm64_pmu_counters(const struct arm64_vcpu *cpu)
 {
 	return CYCLES | ((UINT64_C(1) << arm64_vm(cpu)->pmcr_n) - 1);
 }
@@ -29,7 +28,7 @@ uint64_t arm64_pmu_get(struct arm64_vcpu *cpu, enum sysreg reg)
 	switch (arm64_sysregs[reg].rule) {
 	case RULE_PMU_SET:
 	case RULE_PMU_CLR:
-		return cpu->sys[word_of(reg)] & counters(cpu);
+		return cpu->sys[arm64_pmu_word(reg)] & arm64_pmu_counters(cpu);
 	case RULE_PMU_SWINC:
 		return 0;
 	case RULE_PMU_PMCR:
@@ -52,14 +51,14 @@ static void pmcr_set(struct arm64_vcpu *cpu, uint64_t value)
 
 void arm64_pmu_set(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 {
-	enum sysreg word = word_of(reg);
+	enum sysreg word = arm64_pmu_word(reg);
 
 	switch (arm64_sysregs[reg].rule) {
 	case RULE_PMU_SET:
-		cpu->sys[word] |= value & counters(cpu);
+		cpu->sys[word] |= value & arm64_pmu_counters(cpu);
 		break;
 	case RULE_PMU_CLR:
-		cpu->sys[word] &= ~(value & counters(cpu));
+		cpu->sys[word] &= ~(value & arm64_pmu_counters(cpu));
 		break;
 	case RULE_PMU_SWINC:
 		break;
@@ -75,7 +74,7 @@ void arm64_pmu_set(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 /* Which pair a register is of; -1: none. */
 static int pair_of(enum sysreg reg)
 {
-	switch ((int)word_of(reg)) {
+	switch ((int)arm64_pmu_word(reg)) {
 	case SYS_PMCNTENSET_EL0: return 0;
 	case SYS_PMINTENSET_EL1: return 1;
 	case SYS_PMOVSSET_EL0: return 2;
@@ -98,5 +97,5 @@ void arm64_pmu_settle(struct arm64_vcpu *cpu, const struct arm64_reg *regs, cons
 	}
 	for (uint32_t i = 0; i < 3; i++)
 		if (values[i][0] && values[i][1] && value64(values[i][0]) == value64(values[i][1]))
-			cpu->sys[words[i]] = value64(values[i][0]) & counters(cpu);
+			cpu->sys[words[i]] = value64(values[i][0]) & arm64_pmu_counters(cpu);
 }

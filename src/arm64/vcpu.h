@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "anykvm/arm64.h"
+#include "vm/tlb.h"
 #include "vm/vm.h"
 
 /* ---- General registers. An operand that may be SP names X_SP_EL0 or X_SP_EL1 by what SPSel says where it is decoded. ---- */
@@ -100,16 +101,7 @@ enum arm64_stop {
 	ARM64_STOP_ERROR,     /* KVM_RUN fails with -stop_error */
 };
 
-/* Translations of guest pages, as on x86: a zero tag never matches. */
-#define ARM64_TLB_ENTRIES 256
-struct arm64_tlb_entry {
-	uint64_t tag;    /* virtual address of the page's last byte */
-	uint64_t addend; /* host address - virtual address */
-};
-enum arm64_access { ARM64_READ, ARM64_WRITE, ARM64_FETCH, ARM64_ACCESSES };
-struct arm64_tlb {
-	struct arm64_tlb_entry entry[ARM64_ACCESSES][ARM64_TLB_ENTRIES];
-};
+/* Translations of guest pages are for one of these. */
 enum arm64_mmu_index { ARM64_MMU_EL1, ARM64_MMU_EL1_PAN, ARM64_MMU_EL0, ARM64_MMU_INDICES };
 
 /* Counters of KVM_GET_STATS_FD on a vCPU. */
@@ -131,7 +123,7 @@ struct arm64_vcpu {
 	uint64_t pstate;  /* all but N, Z, C, V: use pstate_get() and pstate_set() */
 
 	/* ---- The interpreter's own (transient). ---- */
-	const struct arm64_tlb *tlb; /* of the current privilege; an always empty one in careful mode */
+	const struct tlb *tlb; /* of the current privilege; an always empty one in careful mode */
 	const struct a64_insn *insn; /* the instruction whose memory access is under way: what a host fault interrupts */
 	uint32_t stop;         /* enum arm64_stop */
 	uint32_t mode;         /* what decoding depends on: A64_MODE_* of cpu/insn.h */
@@ -218,8 +210,8 @@ struct arm64_vcpu {
 	uint64_t register_values[REGISTERS_MAX];
 	struct arm64_plan *register_plans[2]; /* of the last call for many registers, that read and that set: registers.c */
 	struct a64_blocks *blocks;
-	struct arm64_tlb tlbs[ARM64_MMU_INDICES];
-	struct arm64_tlb tlb_empty;
+	struct tlb tlbs[ARM64_MMU_INDICES];
+	struct tlb tlb_empty;
 };
 
 static inline struct arm64_vcpu *arm64_vcpu(struct vcpu *vcpu)

@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <string.h>
 
-
 #define REGISTER_NONE 0xff
 enum { EMIT_RSP = 4, EMIT_RBP = 5 }; /* what ModRM and SIB encode otherwise */
 
@@ -174,6 +173,13 @@ static inline void emit_shift(struct emitter *e, enum shift_kind kind, uint8_t s
 {
 	emit_rr(e, 0xc1, size, (uint8_t)kind, reg);
 	emit_8(e, count);
+}
+
+/* INT3s up to a multiple of 16. */
+static inline void emit_align(struct emitter *e)
+{
+	while (!e->full && (uint64_t)e->at % 16)
+		emit_8(e, 0xcc);
 }
 
 static inline void emit_return(struct emitter *e)

@@ -4,15 +4,9 @@
 #ifndef ANYKVM_CORE_MEMORY_ROOT_H
 #define ANYKVM_CORE_MEMORY_ROOT_H
 
-#if defined(__has_feature)
-#define MEMORY_ROOTS __has_feature(address_sanitizer)
-#elif defined(__SANITIZE_ADDRESS__)
-#define MEMORY_ROOTS 1
-#else
-#define MEMORY_ROOTS 0
-#endif
+#include "core/compiler.h"
 
-#if MEMORY_ROOTS
+#if SANITIZED
 #include <sanitizer/lsan_interface.h>
 #define memory_root_add(address, size) __lsan_register_root_region(address, size)
 #define memory_root_remove(address, size) __lsan_unregister_root_region(address, size)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vm/tlb.h"
 #include "vm/vm.h"
 #include "x86/plan.h"
 #include "x86/xen/state.h"
@@ -126,16 +127,7 @@ enum cpu_stop {
 	STOP_DEBUG,     /* kvm_run->debug describes it (guest debugging) */
 };
 
-/* Translations of guest pages: see cpu/mem.h. A zero tag never matches. */
-#define TLB_ENTRIES 256
-struct tlb_entry {
-	uint64_t tag;    /* linear address of the page's last byte */
-	uint64_t addend; /* host address - linear address */
-};
-enum tlb_access { TLB_READ, TLB_WRITE, TLB_FETCH, TLB_ACCESSES };
-struct tlb {
-	struct tlb_entry entry[TLB_ACCESSES][TLB_ENTRIES];
-};
+/* Translations of guest pages are for one of these. */
 enum mmu_index { MMU_SUPERVISOR, MMU_USER, MMU_SUPERVISOR_AC, MMU_INDICES }; /* _AC: SMAP suspended by EFLAGS.AC */
 
 struct insn;

@@ -15,7 +15,7 @@ static struct {
 	bool ended; /* the instruction went on to the next one */
 } run;
 
-static struct arm64_tlb tlb;
+static struct tlb tlb;
 
 static uint8_t *memory_at(uint64_t address, unsigned int size)
 {
@@ -71,14 +71,12 @@ static void block_end(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 struct arm64_vcpu *standin_create(void)
 {
 	struct arm64_vcpu *cpu = calloc(1, sizeof(*cpu));
-	uint64_t page = DATA_BASE >> PAGE_SHIFT;
 
 	if (!cpu)
 		abort();
 	cpu->vl_max = VECTOR_BYTES;
-	for (unsigned int i = 0; i < ARM64_ACCESSES; i++)
-		tlb.entry[i][page % ARM64_TLB_ENTRIES] =
-			(struct arm64_tlb_entry){ DATA_BASE | (PAGE_SIZE - 1), (uint64_t)(uintptr_t)run.page - DATA_BASE };
+	for (unsigned int i = 0; i < TLB_ACCESSES; i++)
+		tlb_set(&tlb, (enum tlb_access)i, DATA_BASE, (uint64_t)(uintptr_t)run.page);
 	return cpu;
 }
 

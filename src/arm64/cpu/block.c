@@ -17,13 +17,13 @@
 void a64_block_go(struct arm64_vcpu *cpu, const uint64_t *link, uint64_t pc)
 {
 	const struct a64_block *block = (const struct a64_block *)*link;
-	const struct arm64_tlb_entry *entry;
+	const struct tlb_entry *entry;
 
 	cpu->pc = pc;
 	if (unlikely(!block || --cpu->blocks_in_a_row < 0))
 		goto loop;
 	if (unlikely((pc ^ cpu->block_pc) >> PAGE_SHIFT)) {
-		entry = a64_tlb_lookup(cpu, ARM64_FETCH, pc, 1);
+		entry = tlb_lookup(cpu->tlb, TLB_FETCH, pc, 1);
 		if (unlikely(!entry || block->host != pc + entry->addend))
 			goto loop;
 	}
@@ -200,17 +200,17 @@ static void block_drop(struct a64_blocks *cache, struct a64_block *stale)
 /* The block to run next, made when needed. NULL: an exception is pending, or the instruction must be executed alone. */
 static struct a64_block *block_find(struct arm64_vcpu *cpu)
 {
-	const struct arm64_tlb_entry *entry;
+	const struct tlb_entry *entry;
 	struct a64_block *block;
 	uint64_t host;
 
 	if (unlikely(!a64_fetch_check(cpu)))
 		return NULL;
-	entry = a64_tlb_lookup(cpu, ARM64_FETCH, cpu->pc, 1);
+	entry = tlb_lookup(cpu->tlb, TLB_FETCH, cpu->pc, 1);
 	if (unlikely(!entry)) {
 		if (!a64_fetch_fill(cpu))
 			return NULL;
-		entry = a64_tlb_lookup(cpu, ARM64_FETCH, cpu->pc, 1);
+		entry = tlb_lookup(cpu->tlb, TLB_FETCH, cpu->pc, 1);
 		if (!entry) {
 			cpu->stop = ARM64_STOP_CAREFUL;
 			return NULL;
@@ -232,11 +232,11 @@ static struct a64_block *block_find(struct arm64_vcpu *cpu)
 static inline struct a64_block *block_recent(struct arm64_vcpu *cpu)
 {
 	struct a64_block *block = *cache_recent(cpu->blocks, cpu->pc);
-	const struct arm64_tlb_entry *entry;
+	const struct tlb_entry *entry;
 
 	if (unlikely(!block || block->pc != cpu->pc || block->mode != cpu->mode))
 		return NULL;
-	entry = a64_tlb_lookup(cpu, ARM64_FETCH, cpu->pc, 1);
+	entry = tlb_lookup(cpu->tlb, TLB_FETCH, cpu->pc, 1);
 	if (unlikely(!entry || block->host != cpu->pc + entry->addend))
 		return NULL;
 	cpu->insn = NULL;

@@ -18,49 +18,10 @@ struct a64_block {
 	uint8_t bytes[] __attribute__((aligned(8))); /* what was decoded: near the head, because every entry compares them */
 };
 
-/*
- * Blocks in a row without the loop, which looks at requests. Where calls in tail position may not be jumps (no optimisation,
- * AddressSanitizer), each of them is as many frames as it has instructions.
- */
-#if defined(__has_feature)
-#define SANITIZED __has_feature(address_sanitizer)
-#elif defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-#if defined(__OPTIMIZE__) && !SANITIZED
-#define BLOCKS_IN_A_ROW 64
-#else
-#define BLOCKS_IN_A_ROW 4
-#endif
-
-/* What differs between 8 bytes of the block and of memory. */
-static inline uint64_t a64_block_difference(const struct a64_block *block, uint64_t at)
-{
-	uint64_t memory = 0, bytes = 0;
-
-	host_load(&memory, block->host + at, 8);
-	host_load(&bytes, (uint64_t)block->bytes + at, 8);
-	return memory ^ bytes;
-}
-
-/*
- * Whether the block still says what memory says. Whole words, the last ones overlapping: nothing beyond the block is read, and most
- * blocks take the same path, whatever their length (it would not be predicted).
- */
+/* Whether the block still says what memory says. */
 static inline __attribute__((always_inline)) bool a64_block_current(const struct a64_block *block)
 {
-	uint64_t last = (uint64_t)block->length - 8, at = 0, difference;
-
-	if (likely(last <= 24))
-		return (a64_block_difference(block, 0) | a64_block_difference(block, last < 8 ? last : 8) |
-			a64_block_difference(block, last < 16 ? last : 16) | a64_block_difference(block, last)) == 0;
-	if (block->length < 8) /* one instruction */
-		return *(const volatile guest32 *)block->host == *(const guest32 *)block->bytes;
-	for (difference = a64_block_difference(block, last); at < last; at += 8)
-		difference |= a64_block_difference(block, at);
-	return difference == 0;
+	return host_equals(block->host, block->bytes, block->length);
 }
 
 static inline __attribute__((always_inline)) void a64_block_run(struct arm64_vcpu *cpu, const struct a64_block *block)

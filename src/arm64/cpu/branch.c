@@ -70,7 +70,7 @@ static void blr(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 /* BRAA, BLRAA, RETAA: `m` is the modifier, `shift` the key, `size` 1 when the next address goes to LR. */
 static void br_authenticated(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	uint64_t target = pac_strip_checked(cpu, cpu->x[insn->n], cpu->x[insn->m], (enum pac_key)insn->shift);
+	uint64_t target = pac_toggle(cpu, cpu->x[insn->n], cpu->x[insn->m], (enum pac_key)insn->shift);
 
 	if (insn->size)
 		cpu->x[X_LR] = a64_pc(cpu, insn) + 4;

@@ -26,17 +26,7 @@ TEMPLATE void float_unary(struct arm64_vcpu *cpu, uint32_t word, float_unary_op 
 
 /* Name, and an element. */
 #define FLOAT_UNARY_OPS(X) \
-	X(frintn, fp_round_int(env, size, a, FP_TIEEVEN, false)) \
-	X(frintp, fp_round_int(env, size, a, FP_POSINF, false)) \
-	X(frintm, fp_round_int(env, size, a, FP_NEGINF, false)) \
-	X(frintz, fp_round_int(env, size, a, FP_ZERO, false)) \
-	X(frinta, fp_round_int(env, size, a, FP_TIEAWAY, false)) \
-	X(frintx, fp_round_int(env, size, a, fp_rounding(env), true)) \
-	X(frinti, fp_round_int(env, size, a, fp_rounding(env), false)) \
-	X(frint32z, fp_round_int_n(env, size, a, FP_ZERO, 32)) \
-	X(frint32x, fp_round_int_n(env, size, a, fp_rounding(env), 32)) \
-	X(frint64z, fp_round_int_n(env, size, a, FP_ZERO, 64)) \
-	X(frint64x, fp_round_int_n(env, size, a, fp_rounding(env), 64)) \
+	FP_ROUND_INT_OPS(X) \
 	X(fcvtns, fp_to_fixed(env, size, a, size, 0, false, FP_TIEEVEN)) \
 	X(fcvtnu, fp_to_fixed(env, size, a, size, 0, true, FP_TIEEVEN)) \
 	X(fcvtps, fp_to_fixed(env, size, a, size, 0, false, FP_POSINF)) \

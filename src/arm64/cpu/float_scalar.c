@@ -2,6 +2,7 @@
  * Scalar floating point (C4.1.95, from "Conversion between floating-point and fixed-point" on): moves, arithmetic, comparisons, selection, and
  * conversions to and from general registers. Decoding leaves the format's width in insn->size.
  */
+#include "arm64/cpu/flags.h"
 #include "arm64/cpu/vector.h"
 
 static uint64_t scalar_get(const struct arm64_vcpu *cpu, unsigned int reg, unsigned int size)
@@ -46,17 +47,7 @@ static void fneg_scalar(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	X(fcvt_single, fp_convert(env, size, 32, a, fp_rounding(env))) \
 	X(fcvt_double, fp_convert(env, size, 64, a, fp_rounding(env))) \
 	X(fcvt_half, fp_convert(env, size, 16, a, fp_rounding(env))) \
-	X(frintn, fp_round_int(env, size, a, FP_TIEEVEN, false)) \
-	X(frintp, fp_round_int(env, size, a, FP_POSINF, false)) \
-	X(frintm, fp_round_int(env, size, a, FP_NEGINF, false)) \
-	X(frintz, fp_round_int(env, size, a, FP_ZERO, false)) \
-	X(frinta, fp_round_int(env, size, a, FP_TIEAWAY, false)) \
-	X(frintx, fp_round_int(env, size, a, fp_rounding(env), true)) \
-	X(frinti, fp_round_int(env, size, a, fp_rounding(env), false)) \
-	X(frint32z, fp_round_int_n(env, size, a, FP_ZERO, 32)) \
-	X(frint32x, fp_round_int_n(env, size, a, fp_rounding(env), 32)) \
-	X(frint64z, fp_round_int_n(env, size, a, FP_ZERO, 64)) \
-	X(frint64x, fp_round_int_n(env, size, a, fp_rounding(env), 64))
+	FP_ROUND_INT_OPS(X)
 
 #define SCALAR_UNARY_HANDLER(name, expression) \
 	TEMPLATE uint64_t op_##name(struct fp_env *env, unsigned int size, uint64_t a) \
@@ -159,39 +150,13 @@ static void multiply_add(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 
 /* ---- Flags. ---- */
 
-static void nzcv_set(struct arm64_vcpu *cpu, unsigned int nzcv)
-{
-	cpu->flag_n = (uint64_t)(nzcv >> 3) << 63;
-	cpu->flag_z = !(nzcv & 4);
-	cpu->flag_c = nzcv >> 1 & 1;
-	cpu->flag_v = (uint64_t)(nzcv & 1) << 63;
-}
-
-/* ConditionHolds. */
-static bool condition_holds(const struct arm64_vcpu *cpu, unsigned int condition)
-{
-	bool n = cpu->flag_n >> 63, z = cpu->flag_z == 0, c = cpu->flag_c, v = cpu->flag_v >> 63, holds;
-
-	switch (condition >> 1) {
-	case 0: holds = z; break;
-	case 1: holds = c; break;
-	case 2: holds = n; break;
-	case 3: holds = v; break;
-	case 4: holds = c && !z; break;
-	case 5: holds = n == v; break;
-	case 6: holds = n == v && !z; break;
-	default: return true;
-	}
-	return holds != (condition & 1);
-}
-
 STEP void compare_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint32_t word = insn->word;
 	unsigned int size = insn->size;
 	struct fp_env env = fp_begin(cpu);
 
-	nzcv_set(cpu, fp_compare(&env, size, scalar_get(cpu, rn(word), size), bit(word, 3) ? 0 : scalar_get(cpu, rm(word), size), bit(word, 4)));
+	flags_set(cpu, fp_compare(&env, size, scalar_get(cpu, rn(word), size), bit(word, 3) ? 0 : scalar_get(cpu, rm(word), size), bit(word, 4)));
 	fp_end(cpu, &env);
 }
 
@@ -207,10 +172,10 @@ STEP void conditional_compare_step(struct arm64_vcpu *cpu, const struct a64_insn
 	unsigned int size = insn->size, nzcv = bits(word, 3, 0);
 	struct fp_env env = fp_begin(cpu);
 
-	if (condition_holds(cpu, bits(word, 15, 12)))
+	if (flags_condition(cpu, bits(word, 15, 12)))
 		nzcv = fp_compare(&env, size, scalar_get(cpu, rn(word), size), scalar_get(cpu, rm(word), size), bit(word, 4));
 	fp_end(cpu, &env);
-	nzcv_set(cpu, nzcv);
+	flags_set(cpu, nzcv);
 }
 
 static void conditional_compare(struct arm64_vcpu *cpu, const struct a64_insn *insn)
@@ -223,7 +188,7 @@ static void conditional_select(struct arm64_vcpu *cpu, const struct a64_insn *in
 {
 	uint32_t word = insn->word;
 
-	v_set_scalar(cpu, rd(word), scalar_get(cpu, condition_holds(cpu, bits(word, 15, 12)) ? rn(word) : rm(word), insn->size));
+	v_set_scalar(cpu, rd(word), scalar_get(cpu, flags_condition(cpu, bits(word, 15, 12)) ? rn(word) : rm(word), insn->size));
 	a64_next(cpu, insn);
 }
 
@@ -306,7 +271,7 @@ STEP void fjcvtzs_step(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 
 	cpu->x[insn->d] = fp_to_int32_javascript(&env, cpu->z[rn(insn->word)].d[0], &zero);
 	fp_end(cpu, &env);
-	nzcv_set(cpu, zero ? 4 : 0);
+	flags_set(cpu, zero ? 4 : 0);
 }
 
 static void fjcvtzs(struct arm64_vcpu *cpu, const struct a64_insn *insn)

@@ -85,6 +85,19 @@ bool fp_greater(struct fp_env *env, unsigned int size, uint64_t a, uint64_t b);
 /* FRINT: to an integral value; `exact`: inexactness is flagged. FRINT32/64: `width` 32 or 64. */
 uint64_t fp_round_int(struct fp_env *env, unsigned int size, uint64_t a, enum fp_rounding rounding, bool exact);
 uint64_t fp_round_int_n(struct fp_env *env, unsigned int size, uint64_t a, enum fp_rounding rounding, unsigned int width);
+/* Those instructions: name, and an element. */
+#define FP_ROUND_INT_OPS(X) \
+	X(frintn, fp_round_int(env, size, a, FP_TIEEVEN, false)) \
+	X(frintp, fp_round_int(env, size, a, FP_POSINF, false)) \
+	X(frintm, fp_round_int(env, size, a, FP_NEGINF, false)) \
+	X(frintz, fp_round_int(env, size, a, FP_ZERO, false)) \
+	X(frinta, fp_round_int(env, size, a, FP_TIEAWAY, false)) \
+	X(frintx, fp_round_int(env, size, a, fp_rounding(env), true)) \
+	X(frinti, fp_round_int(env, size, a, fp_rounding(env), false)) \
+	X(frint32z, fp_round_int_n(env, size, a, FP_ZERO, 32)) \
+	X(frint32x, fp_round_int_n(env, size, a, fp_rounding(env), 32)) \
+	X(frint64z, fp_round_int_n(env, size, a, FP_ZERO, 64)) \
+	X(frint64x, fp_round_int_n(env, size, a, fp_rounding(env), 64))
 /* Between the formats. FP_ODD for FCVTXN. */
 uint64_t fp_convert(struct fp_env *env, unsigned int from, unsigned int to, uint64_t a, enum fp_rounding rounding);
 /* To an integer of `width` bits (16, 32 or 64) with `fraction` fraction bits, saturated; and back. */

@@ -6,9 +6,7 @@
 #define ANYKVM_ARM64_CPU_INSN_H
 
 #include "arm64/vcpu.h"
-
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#include "core/compiler.h"
 
 /* What decoding depends on (struct arm64_vcpu.mode): a block is valid only in the mode it was decoded for. */
 enum {

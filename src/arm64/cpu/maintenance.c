@@ -26,7 +26,7 @@ static bool user_allowed(struct arm64_vcpu *cpu, const struct a64_insn *insn, ui
 /* DC and IC by address: the translation's faults, and nothing else. */
 static bool cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
-	enum arm64_access access = system_encoding(insn->word) == SYSTEM_ENCODING(1, 0, 7, 6, 1) ? ARM64_WRITE : ARM64_READ; /* DC IVAC */
+	enum tlb_access access = system_encoding(insn->word) == SYSTEM_ENCODING(1, 0, 7, 6, 1) ? TLB_WRITE : TLB_READ; /* DC IVAC */
 
 	return user_allowed(cpu, insn, SCTLR_UCI) && a64_cache_check(cpu, insn, cpu->x[insn->n], access);
 }
@@ -89,7 +89,7 @@ static uint64_t par_shareability(const struct a64_walk *walk)
 static __attribute__((noinline)) bool translate_done(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	unsigned int op2 = bits(insn->word, 7, 5);
-	struct a64_walk walk = { .access = op2 & 1 ? ARM64_WRITE : ARM64_READ, .user = op2 & 2, .pretend = true,
+	struct a64_walk walk = { .access = op2 & 1 ? TLB_WRITE : TLB_READ, .user = op2 & 2, .pretend = true,
 				 .pan = bit(insn->word, 8) && cpu->pstate & PSTATE_PAN };
 	enum a64_walk_result result = a64_walk(cpu, &walk, cpu->x[insn->n]);
 

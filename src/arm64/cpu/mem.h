@@ -12,9 +12,8 @@
 #ifndef ANYKVM_ARM64_CPU_MEM_H
 #define ANYKVM_ARM64_CPU_MEM_H
 
-#include <string.h>
-
 #include "arm64/cpu/insn.h"
+#include "core/host_memory.h"
 
 /* Kinds of access beside reading and writing: flags of the slow paths. */
 enum {
@@ -40,7 +39,7 @@ bool a64_write_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_
 void *a64_atomic(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, bool reads);
 
 /* DC and IC by address: false when the translation faults. */
-bool a64_cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, enum arm64_access access);
+bool a64_cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, enum tlb_access access);
 
 /* SP as a base when it must be aligned (A64_MODE_SP_ALIGN): false when it is not, and the exception has been recorded. */
 bool a64_sp_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t sp);
@@ -48,46 +47,11 @@ bool a64_sp_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t 
 /* Whether a read of that one byte could be done without a fault: for SVE's first-fault and non-fault loads. Records nothing. */
 bool a64_readable(struct arm64_vcpu *cpu, uint64_t address);
 
-typedef uint16_t __attribute__((may_alias, aligned(1))) guest16;
-typedef uint32_t __attribute__((may_alias, aligned(1))) guest32;
-typedef uint64_t __attribute__((may_alias, aligned(1))) guest64;
-
-static inline __attribute__((always_inline)) void host_load(void *to, uint64_t host, unsigned int size)
-{
-	switch (size) {
-	case 1: *(uint8_t *)to = *(const volatile uint8_t *)host; break;
-	case 2: *(guest16 *)to = *(const volatile guest16 *)host; break;
-	case 4: *(guest32 *)to = *(const volatile guest32 *)host; break;
-	case 8: *(guest64 *)to = *(const volatile guest64 *)host; break;
-	default: memcpy(to, (const void *)host, size); break;
-	}
-}
-
-static inline __attribute__((always_inline)) void host_store(uint64_t host, const void *from, unsigned int size)
-{
-	switch (size) {
-	case 1: *(volatile uint8_t *)host = *(const uint8_t *)from; break;
-	case 2: *(volatile guest16 *)host = *(const guest16 *)from; break;
-	case 4: *(volatile guest32 *)host = *(const guest32 *)from; break;
-	case 8: *(volatile guest64 *)host = *(const guest64 *)from; break;
-	default: memcpy((void *)host, from, size); break;
-	}
-}
-
-/* The entry that translates `address` ... `address + size - 1` for that access, or NULL. */
-static inline __attribute__((always_inline)) const struct arm64_tlb_entry *a64_tlb_lookup(const struct arm64_vcpu *cpu, enum arm64_access access,
-											  uint64_t address, unsigned int size)
-{
-	const struct arm64_tlb_entry *entry = &cpu->tlb->entry[access][(address >> PAGE_SHIFT) % ARM64_TLB_ENTRIES];
-
-	return likely(entry->tag == ((address + size - 1) | (PAGE_SIZE - 1))) ? entry : NULL;
-}
-
 /* A64_MODE_ALIGN: every access must be aligned to its size; the slow paths check it. */
 static inline __attribute__((always_inline)) bool a64_read(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, void *to,
 							   unsigned int size, unsigned int flags)
 {
-	const struct arm64_tlb_entry *entry = a64_tlb_lookup(cpu, ARM64_READ, address, size);
+	const struct tlb_entry *entry = tlb_lookup(cpu->tlb, TLB_READ, address, size);
 
 	if (unlikely(!entry || flags & (MEM_UNPRIVILEGED | MEM_ALIGNED) || (cpu->mode & A64_MODE_ALIGN && address & (size - 1))))
 		return a64_read_slow(cpu, insn, address, to, size, flags);
@@ -99,14 +63,14 @@ static inline __attribute__((always_inline)) bool a64_read(struct arm64_vcpu *cp
 static inline __attribute__((always_inline)) bool a64_write(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, const void *from,
 							    unsigned int size, unsigned int flags)
 {
-	const struct arm64_tlb_entry *entry = a64_tlb_lookup(cpu, ARM64_WRITE, address, size);
+	const struct tlb_entry *entry = tlb_lookup(cpu->tlb, TLB_WRITE, address, size);
 	uint64_t host;
 
 	if (unlikely(!entry || flags & (MEM_UNPRIVILEGED | MEM_ALIGNED) || (cpu->mode & A64_MODE_ALIGN && address & (size - 1))))
 		return a64_write_slow(cpu, insn, address, from, size, flags);
 	host = address + entry->addend;
 	/* A store into the block that is running: the instructions behind it may be stale. */
-	if (unlikely(host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1))) {
+	if (unlikely(host_meets(host, size, cpu->block_host, cpu->block_length))) {
 		a64_careful(cpu, insn);
 		return false;
 	}

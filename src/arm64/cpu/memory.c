@@ -101,12 +101,12 @@ HANDLER_IF(slow_unprivileged, slow(cpu, insn, OFFSET, MEM_UNPRIVILEGED))
 
 TEMPLATE void fast(struct arm64_vcpu *cpu, const struct a64_insn *insn, enum kind kind, unsigned int operation, a64_fn *otherwise)
 {
-	enum arm64_access access = is_store(operation) ? ARM64_WRITE : ARM64_READ;
+	enum tlb_access access = is_store(operation) ? TLB_WRITE : TLB_READ;
 	unsigned int size = 1u << (operation >> 2);
 	uint64_t address = address_of(cpu, insn, kind), host;
-	const struct arm64_tlb_entry *entry = &cpu->tlb->entry[access][(address >> PAGE_SHIFT) % ARM64_TLB_ENTRIES];
+	const struct tlb_entry *entry = tlb_place(cpu->tlb, access, address);
 
-	if (unlikely((entry->tag ^ ((address + size - 1) | (PAGE_SIZE - 1))) | (cpu->x[insn->n] & insn->a))) {
+	if (unlikely(tlb_difference(entry, address, size) | (cpu->x[insn->n] & insn->a))) {
 		otherwise(cpu, insn);
 		return;
 	}
@@ -114,7 +114,7 @@ TEMPLATE void fast(struct arm64_vcpu *cpu, const struct a64_insn *insn, enum kin
 	if (is_store(operation)) {
 		uint64_t value = cpu->x[insn->d];
 
-		if (unlikely(host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1))) {
+		if (unlikely(host_meets(host, size, cpu->block_host, cpu->block_length))) {
 			otherwise(cpu, insn);
 			return;
 		}
@@ -226,7 +226,7 @@ static __attribute__((noinline)) bool load_authenticated_done(struct arm64_vcpu 
 
 	if (cpu->x[insn->n] & insn->a && !a64_sp_check(cpu, insn, cpu->x[insn->n]))
 		return false;
-	address = pac_strip_checked(cpu, cpu->x[insn->n], 0, (enum pac_key)insn->shift) + insn->imm;
+	address = pac_toggle(cpu, cpu->x[insn->n], 0, (enum pac_key)insn->shift) + insn->imm;
 	if (!a64_read(cpu, insn, address, &value, 8, insn->m ? 0 : MEM_MMIO_OK | MEM_MMIO_WIDE))
 		return false;
 	if (insn->m)
@@ -317,12 +317,12 @@ DEFINE_PAIR_SLOW(POST)
 
 TEMPLATE void pair_fast(struct arm64_vcpu *cpu, const struct a64_insn *insn, enum kind kind, unsigned int pair, a64_fn *otherwise)
 {
-	enum arm64_access access = pair_stores(pair) ? ARM64_WRITE : ARM64_READ;
+	enum tlb_access access = pair_stores(pair) ? TLB_WRITE : TLB_READ;
 	unsigned int size = pair >= STP_8 ? 8 : 4;
 	uint64_t address = address_of(cpu, insn, kind), host, first, second;
-	const struct arm64_tlb_entry *entry = &cpu->tlb->entry[access][(address >> PAGE_SHIFT) % ARM64_TLB_ENTRIES];
+	const struct tlb_entry *entry = tlb_place(cpu->tlb, access, address);
 
-	if (unlikely((entry->tag ^ ((address + 2 * size - 1) | (PAGE_SIZE - 1))) | (cpu->x[insn->n] & insn->a))) {
+	if (unlikely(tlb_difference(entry, address, 2 * size) | (cpu->x[insn->n] & insn->a))) {
 		otherwise(cpu, insn);
 		return;
 	}
@@ -330,7 +330,7 @@ TEMPLATE void pair_fast(struct arm64_vcpu *cpu, const struct a64_insn *insn, enu
 	if (pair_stores(pair)) {
 		first = cpu->x[insn->d];
 		second = cpu->x[insn->m];
-		if (unlikely(host - cpu->block_host + (2 * size - 1) < cpu->block_length + (2 * size - 1))) {
+		if (unlikely(host_meets(host, 2 * size, cpu->block_host, cpu->block_length))) {
 			otherwise(cpu, insn);
 			return;
 		}

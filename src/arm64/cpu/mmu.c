@@ -31,7 +31,7 @@ struct request {
 	struct a64_walk walk;
 };
 
-static struct request request_make(struct arm64_vcpu *cpu, const struct a64_insn *insn, enum arm64_access access, unsigned int flags)
+static struct request request_make(struct arm64_vcpu *cpu, const struct a64_insn *insn, enum tlb_access access, unsigned int flags)
 {
 	struct request request = { .insn = insn, .flags = flags, .walk = a64_walk_make(cpu, access) };
 
@@ -96,10 +96,8 @@ bool a64_tlb_shootdown_done(struct arm64_vcpu *cpu)
 static void tlb_fill(struct arm64_vcpu *cpu, const struct request *request, uint64_t address, uint64_t host)
 {
 	unsigned int index = request->user_index ? ARM64_MMU_EL0 : cpu->mmu_index;
-	struct arm64_tlb_entry *entry = &cpu->tlbs[index].entry[request->walk.access][(address >> PAGE_SHIFT) % ARM64_TLB_ENTRIES];
 
-	entry->tag = address | (PAGE_SIZE - 1);
-	entry->addend = host - address;
+	tlb_set(&cpu->tlbs[index], request->walk.access, address, host);
 	cpu->tlb_used = true;
 }
 
@@ -114,14 +112,14 @@ static void hole_raise(struct arm64_vcpu *cpu, uint64_t ipa)
 
 static uint64_t data_iss(const struct request *request)
 {
-	return (request->walk.access == ARM64_WRITE || request->flags & MEM_CACHE ? ISS_WNR : 0) | (request->flags & MEM_CACHE ? ISS_CM : 0);
+	return (request->walk.access == TLB_WRITE || request->flags & MEM_CACHE ? ISS_WNR : 0) | (request->flags & MEM_CACHE ? ISS_CM : 0);
 }
 
 static bool abort_raise(struct arm64_vcpu *cpu, const struct request *request, uint64_t address, unsigned int fsc)
 {
-	unsigned int ec = request->walk.access == ARM64_FETCH ? EC_FETCH_LOWER : EC_DATA_LOWER;
+	unsigned int ec = request->walk.access == TLB_FETCH ? EC_FETCH_LOWER : EC_DATA_LOWER;
 	/* External aborts are KVM's, which says no more of them. */
-	uint64_t iss = request->walk.access == ARM64_FETCH || fsc == FSC_EXTERNAL ? fsc : data_iss(request) | fsc;
+	uint64_t iss = request->walk.access == TLB_FETCH || fsc == FSC_EXTERNAL ? fsc : data_iss(request) | fsc;
 
 	a64_exception_raise(cpu, syndrome(ec + (cpu->el != 0), iss), true, address);
 	return false;
@@ -154,7 +152,7 @@ static bool place_find(struct arm64_vcpu *cpu, struct request *request, uint64_t
 	place->host = 0;
 	place->device = !(request->walk.attributes >> 4);
 	place->slot = slot_find(vm_slots(cpu->vcpu.vm, 0), place->ipa >> PAGE_SHIFT);
-	if (place->slot && !(request->walk.access == ARM64_WRITE && place->slot->flags & KVM_MEM_READONLY))
+	if (place->slot && !(request->walk.access == TLB_WRITE && place->slot->flags & KVM_MEM_READONLY))
 		place->host = slot_hva(place->slot, place->ipa);
 	return true;
 }
@@ -181,7 +179,7 @@ static bool no_syndrome(struct arm64_vcpu *cpu, const struct request *request, c
 
 static bool mmio(struct arm64_vcpu *cpu, const struct request *request, const struct place *place, const void *data, unsigned int size)
 {
-	bool write = request->walk.access == ARM64_WRITE;
+	bool write = request->walk.access == TLB_WRITE;
 	struct kvm_run *run = cpu->vcpu.run;
 
 	if (!(request->flags & MEM_MMIO_OK))
@@ -209,7 +207,7 @@ static bool mmio(struct arm64_vcpu *cpu, const struct request *request, const st
 /* A store into the block that is running: the instructions behind it may be stale. */
 static bool store_stops(struct arm64_vcpu *cpu, uint64_t host, unsigned int size)
 {
-	if (cpu->careful || host - cpu->block_host + (size - 1) >= cpu->block_length + (size - 1))
+	if (cpu->careful || !host_meets(host, size, cpu->block_host, cpu->block_length))
 		return false;
 	cpu->stop = ARM64_STOP_CAREFUL;
 	return true;
@@ -218,7 +216,7 @@ static bool store_stops(struct arm64_vcpu *cpu, uint64_t host, unsigned int size
 static bool access_place(struct arm64_vcpu *cpu, const struct request *request, const struct place *place, uint64_t address, uint8_t *data,
 			 unsigned int size)
 {
-	if (request->walk.access != ARM64_WRITE) {
+	if (request->walk.access != TLB_WRITE) {
 		if (user_read(data, place->host, size)) {
 			hole_raise(cpu, place->ipa);
 			return false;
@@ -263,7 +261,7 @@ static bool access_memory(struct arm64_vcpu *cpu, struct request *request, uint6
 	/* Device memory cannot be cleared (C5.3.16). */
 	if (request->flags & MEM_CLEAR && places[0].device)
 		return abort_raise(cpu, request, address, FSC_ALIGNMENT);
-	if (cpu->careful && !a64_watchpoint_check(cpu, address, size, request->walk.access == ARM64_WRITE))
+	if (cpu->careful && !a64_watchpoint_check(cpu, address, size, request->walk.access == TLB_WRITE))
 		return false;
 	/* Of an access that crosses pages KVM sees the page that faults, and the instruction's whole size. */
 	if (!places[0].host)
@@ -275,19 +273,17 @@ static bool access_memory(struct arm64_vcpu *cpu, struct request *request, uint6
 }
 
 /* LDTR and STTR from EL1: EL0's translations, which are at hand when the fast paths are in use at all. */
-static const struct arm64_tlb_entry *user_lookup(const struct arm64_vcpu *cpu, const struct request *request, uint64_t address, unsigned int size)
+static const struct tlb_entry *user_lookup(const struct arm64_vcpu *cpu, const struct request *request, uint64_t address, unsigned int size)
 {
-	const struct arm64_tlb_entry *entry = &cpu->tlbs[ARM64_MMU_EL0].entry[request->walk.access][(address >> PAGE_SHIFT) % ARM64_TLB_ENTRIES];
-
-	if (!request->user_index || cpu->careful || (cpu->mode & A64_MODE_ALIGN && address & (size - 1)) || entry->tag != ((address + size - 1) | (PAGE_SIZE - 1)))
+	if (!request->user_index || cpu->careful || (cpu->mode & A64_MODE_ALIGN && address & (size - 1)))
 		return NULL;
-	return entry;
+	return tlb_lookup(&cpu->tlbs[ARM64_MMU_EL0], request->walk.access, address, size);
 }
 
 bool a64_read_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, void *to, unsigned int size, unsigned int flags)
 {
-	struct request request = request_make(cpu, insn, ARM64_READ, flags);
-	const struct arm64_tlb_entry *entry = user_lookup(cpu, &request, address, size);
+	struct request request = request_make(cpu, insn, TLB_READ, flags);
+	const struct tlb_entry *entry = user_lookup(cpu, &request, address, size);
 
 	if (!entry)
 		return access_memory(cpu, &request, address, to, size);
@@ -298,8 +294,8 @@ bool a64_read_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t
 
 bool a64_write_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, const void *from, unsigned int size, unsigned int flags)
 {
-	struct request request = request_make(cpu, insn, ARM64_WRITE, flags);
-	const struct arm64_tlb_entry *entry = user_lookup(cpu, &request, address, size);
+	struct request request = request_make(cpu, insn, TLB_WRITE, flags);
+	const struct tlb_entry *entry = user_lookup(cpu, &request, address, size);
 
 	if (!entry)
 		return access_memory(cpu, &request, address, (void *)from, size);
@@ -315,13 +311,13 @@ bool a64_write_slow(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_
 /* ---- Atomic accesses. ---- */
 
 /* One of the accesses that an atomic one is: false when it faults, or is not to memory. */
-static bool atomic_access(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, enum arm64_access access, struct place *place)
+static bool atomic_access(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, enum tlb_access access, struct place *place)
 {
 	struct request request = request_make(cpu, insn, access, MEM_ALIGNED);
 
 	if (!aligned(cpu, &request, address, size, true) || !place_find(cpu, &request, address, place))
 		return false;
-	if (cpu->careful && !a64_watchpoint_check(cpu, address, size, access == ARM64_WRITE))
+	if (cpu->careful && !a64_watchpoint_check(cpu, address, size, access == TLB_WRITE))
 		return false;
 	return place->host || no_syndrome(cpu, &request, place);
 }
@@ -329,12 +325,12 @@ static bool atomic_access(struct arm64_vcpu *cpu, const struct a64_insn *insn, u
 /* Of the misses: 0 when the instruction must not go on. Where a read would fault too, that is what is told (ESR_EL1.WnR). */
 static uint64_t atomic_host(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, bool reads)
 {
-	struct request request = request_make(cpu, insn, ARM64_WRITE, 0);
+	struct request request = request_make(cpu, insn, TLB_WRITE, 0);
 	struct place place;
 	uint8_t bytes[16];
 
 	cpu->pc = a64_pc(cpu, insn);
-	if ((reads && !atomic_access(cpu, insn, address, size, ARM64_READ, &place)) || !atomic_access(cpu, insn, address, size, ARM64_WRITE, &place))
+	if ((reads && !atomic_access(cpu, insn, address, size, TLB_READ, &place)) || !atomic_access(cpu, insn, address, size, TLB_WRITE, &place))
 		return 0;
 	/* Is the memory there? From now on a fault is the run loop's; but a hole must be told here, or the instruction would be tried for ever. */
 	if (user_read(bytes, place.host, size) || (cpu->careful && user_probe_write(place.host, size))) {
@@ -349,7 +345,7 @@ static uint64_t atomic_host(struct arm64_vcpu *cpu, const struct a64_insn *insn,
 
 void *a64_atomic(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, unsigned int size, bool reads)
 {
-	const struct arm64_tlb_entry *entry = a64_tlb_lookup(cpu, ARM64_WRITE, address, size);
+	const struct tlb_entry *entry = tlb_lookup(cpu->tlb, TLB_WRITE, address, size);
 	uint64_t host = entry && !(address & (size - 1)) ? address + entry->addend : atomic_host(cpu, insn, address, size, reads);
 
 	if (!host)
@@ -362,12 +358,12 @@ void *a64_atomic(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t a
 	return (void *)host;
 }
 
-bool a64_cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, enum arm64_access access)
+bool a64_cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64_t address, enum tlb_access access)
 {
 	struct request request = request_make(cpu, insn, access, MEM_CACHE);
 	struct place place;
 
-	if (a64_tlb_lookup(cpu, access, address, 1))
+	if (tlb_lookup(cpu->tlb, access, address, 1))
 		return true;
 	cpu->pc = a64_pc(cpu, insn);
 	return place_find(cpu, &request, address, &place);
@@ -375,9 +371,9 @@ bool a64_cache_check(struct arm64_vcpu *cpu, const struct a64_insn *insn, uint64
 
 bool a64_readable(struct arm64_vcpu *cpu, uint64_t address)
 {
-	struct a64_walk walk = a64_walk_make(cpu, ARM64_READ);
+	struct a64_walk walk = a64_walk_make(cpu, TLB_READ);
 
-	if (a64_tlb_lookup(cpu, ARM64_READ, address, 1))
+	if (tlb_lookup(cpu->tlb, TLB_READ, address, 1))
 		return true;
 	walk.pretend = true;
 	return a64_walk(cpu, &walk, address) == WALK_OK && slot_find(vm_slots(cpu->vcpu.vm, 0), walk.ipa >> PAGE_SHIFT);
@@ -385,7 +381,7 @@ bool a64_readable(struct arm64_vcpu *cpu, uint64_t address)
 
 bool a64_translate_nofault(struct arm64_vcpu *cpu, uint64_t address, uint64_t *ipa)
 {
-	struct a64_walk walk = a64_walk_make(cpu, ARM64_READ);
+	struct a64_walk walk = a64_walk_make(cpu, TLB_READ);
 
 	walk.pretend = true;
 	walk.pan = false;
@@ -422,7 +418,7 @@ static bool fetch_find(struct arm64_vcpu *cpu, struct request *request, struct p
 
 bool a64_fetch_fill(struct arm64_vcpu *cpu)
 {
-	struct request request = request_make(cpu, NULL, ARM64_FETCH, 0);
+	struct request request = request_make(cpu, NULL, TLB_FETCH, 0);
 	struct place place;
 
 	if (!fetch_find(cpu, &request, &place))
@@ -433,7 +429,7 @@ bool a64_fetch_fill(struct arm64_vcpu *cpu)
 
 bool a64_fetch(struct arm64_vcpu *cpu, uint32_t *word)
 {
-	struct request request = request_make(cpu, NULL, ARM64_FETCH, 0);
+	struct request request = request_make(cpu, NULL, TLB_FETCH, 0);
 	struct place place;
 
 	if (!fetch_find(cpu, &request, &place))

@@ -5,6 +5,7 @@
 
 #include "arm64/cpu/exec.h"
 #include "arm64/cpu/private.h"
+#include "arm64/ioctl.h"
 
 #define PMCR_E 1
 #define PMCR_P 2
@@ -44,15 +45,10 @@ static unsigned int counters_n(const struct arm64_vcpu *cpu)
 	return arm64_vm(cpu)->pmcr_n & 31;
 }
 
-static uint64_t counters(const struct arm64_vcpu *cpu)
-{
-	return BIT(CYCLE_COUNTER) | (BIT(counters_n(cpu)) - 1);
-}
-
 /* Those that count, in so far as their events happen. */
 static uint64_t enabled(const struct arm64_vcpu *cpu)
 {
-	return cpu->sys[SYS_PMCR_EL0] & PMCR_E ? cpu->sys[SYS_PMCNTENSET_EL0] & counters(cpu) : 0;
+	return cpu->sys[SYS_PMCR_EL0] & PMCR_E ? cpu->sys[SYS_PMCNTENSET_EL0] & arm64_pmu_counters(cpu) : 0;
 }
 
 static uint64_t control(const struct arm64_vcpu *cpu, unsigned int counter)
@@ -135,7 +131,7 @@ void a64_monitors_level(struct arm64_vcpu *cpu)
 
 bool a64_monitors_line(struct arm64_vcpu *cpu)
 {
-	uint64_t asked = cpu->sys[SYS_PMINTENSET_EL1] & counters(cpu);
+	uint64_t asked = cpu->sys[SYS_PMINTENSET_EL1] & arm64_pmu_counters(cpu);
 
 	if (!arm64_has(cpu, KVM_ARM_VCPU_PMU_V3) || !asked || !(cpu->sys[SYS_PMCR_EL0] & PMCR_E))
 		return false;
@@ -161,16 +157,6 @@ uint64_t a64_monitors_wait(struct arm64_vcpu *cpu)
 
 /* ---- Registers. ---- */
 
-static enum sysreg word_of(enum sysreg reg)
-{
-	switch ((int)reg) {
-	case SYS_PMCNTENCLR_EL0: return SYS_PMCNTENSET_EL0;
-	case SYS_PMINTENCLR_EL1: return SYS_PMINTENSET_EL1;
-	case SYS_PMOVSCLR_EL0: return SYS_PMOVSSET_EL0;
-	default: return reg;
-	}
-}
-
 uint64_t a64_monitors_events(const struct arm64_vcpu *cpu)
 {
 	const struct arm64_vm *vm = arm64_vm(cpu);
@@ -195,7 +181,7 @@ uint64_t a64_monitors_read(struct arm64_vcpu *cpu, enum sysreg reg)
 	case SYS_PMCR_EL0:
 		return (cpu->sys[reg] & PMCR_KEPT) | (uint64_t)counters_n(cpu) << 11;
 	case SYS_PMCNTENSET_EL0: case SYS_PMCNTENCLR_EL0: case SYS_PMINTENSET_EL1: case SYS_PMINTENCLR_EL1: case SYS_PMOVSSET_EL0: case SYS_PMOVSCLR_EL0:
-		return cpu->sys[word_of(reg)] & counters(cpu);
+		return cpu->sys[arm64_pmu_word(reg)] & arm64_pmu_counters(cpu);
 	default:
 		return cpu->sys[reg];
 	}
@@ -212,7 +198,7 @@ static void pmcr_write(struct arm64_vcpu *cpu, uint64_t value)
 
 void a64_monitors_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 {
-	enum sysreg word = word_of(reg);
+	enum sysreg word = arm64_pmu_word(reg);
 
 	a64_cycles_update(cpu);
 	switch ((int)reg) {
@@ -220,10 +206,10 @@ void a64_monitors_write(struct arm64_vcpu *cpu, enum sysreg reg, uint64_t value)
 		pmcr_write(cpu, value);
 		break;
 	case SYS_PMCNTENSET_EL0: case SYS_PMINTENSET_EL1: case SYS_PMOVSSET_EL0:
-		cpu->sys[reg] |= value & counters(cpu);
+		cpu->sys[reg] |= value & arm64_pmu_counters(cpu);
 		break;
 	case SYS_PMCNTENCLR_EL0: case SYS_PMINTENCLR_EL1: case SYS_PMOVSCLR_EL0:
-		cpu->sys[word] &= ~(value & counters(cpu));
+		cpu->sys[word] &= ~(value & arm64_pmu_counters(cpu));
 		break;
 	case SYS_PMSELR_EL0:
 		cpu->sys[reg] = value & 31;

@@ -1,17 +1,14 @@
 /*
- * Native code's memory, jumps from block to block, and which blocks get it. Knows no instructions.
+ * Jumps from block to block that are not known beforehand, and which blocks get native code. Knows no instructions.
  */
 #include "arm64/cpu/native.h"
 
-#if A64_NATIVE
+#if NATIVE
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "arm64/cpu/native_maker.h"
 #include "arm64/cpu/private.h"
-
-enum { HOT = 16 };
 
 /* a64_block_go_anywhere(), with RAX for cpu->pc. The block itself looks whether it is still there. */
 static void go_anywhere_emit(struct arm64_vcpu *cpu, struct a64_native *native, struct emitter *e)
@@ -43,37 +40,17 @@ static void go_anywhere_emit(struct arm64_vcpu *cpu, struct a64_native *native, 
 	emit_return(e);
 }
 
-/* ANYKVM_NATIVE: "off", or "always" for blocks that run for the first time (tests). 0: off. */
-static unsigned int threshold_wanted(void)
-{
-	const char *wish = getenv("ANYKVM_NATIVE");
-
-	if (wish && strcmp(wish, "off") == 0)
-		return 0;
-	return wish && strcmp(wish, "always") == 0 ? 1 : HOT;
-}
-
 void a64_native_prepare(struct arm64_vcpu *cpu)
 {
-	unsigned int threshold = threshold_wanted();
-	struct a64_native *native;
+	struct a64_native *native = calloc(1, sizeof *native);
 	struct emitter e;
 
-	if (!threshold)
-		return;
-	native = calloc(1, sizeof *native);
-	if (!native)
-		return;
-	/* Private, so that a fork has its own. Where memory may not be both written and executed, there is only the interpreter. */
-	native->memory = mmap(NULL, A64_NATIVE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (native->memory == MAP_FAILED) {
+	if (!native || !native_code_prepare(&native->code, &e)) {
 		free(native);
 		return;
 	}
-	native->threshold = threshold;
-	e = (struct emitter){ .at = native->memory, .end = native->memory + PAGE_SIZE };
 	go_anywhere_emit(cpu, native, &e);
-	native->first = e.at;
+	native->code.first = e.at;
 	cpu->native = native;
 	a64_native_clear(cpu);
 }
@@ -82,7 +59,7 @@ void a64_native_discard(struct arm64_vcpu *cpu)
 {
 	if (!cpu->native)
 		return;
-	munmap(cpu->native->memory, A64_NATIVE_SIZE);
+	native_code_discard(&cpu->native->code);
 	free(cpu->native);
 	cpu->native = NULL;
 }
@@ -90,19 +67,16 @@ void a64_native_discard(struct arm64_vcpu *cpu)
 void a64_native_clear(struct arm64_vcpu *cpu)
 {
 	cpu->native_link = 0;
-	if (!cpu->native)
-		return;
-	cpu->native->free = cpu->native->first;
-	cpu->native->full = false;
+	if (cpu->native)
+		native_code_clear(&cpu->native->code);
 }
-
 
 void a64_native_count(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	struct a64_insn *counter = (struct a64_insn *)insn;
 	struct a64_block *block = (struct a64_block *)insn->imm;
 
-	if (++counter->word < cpu->native->threshold) {
+	if (++counter->word < cpu->native->code.threshold) {
 		a64_next(cpu, insn);
 		return;
 	}
@@ -119,8 +93,7 @@ void a64_native_link(struct arm64_vcpu *cpu, const struct a64_block *block)
 	uint32_t link = cpu->native_link;
 
 	cpu->native_link = 0;
-	if (block->native)
-		jump_set(cpu->native->memory + (link & ~LINK_FAR), link & LINK_FAR ? block->native_far : block->native);
+	native_code_lead(&cpu->native->code, link, block->native, block->native_far);
 }
 
 #else

@@ -10,26 +10,12 @@
 #define ANYKVM_ARM64_CPU_NATIVE_H
 
 #include "arm64/cpu/block.h"
+#include "core/native_code.h"
 
-#if defined(__x86_64__) && defined(__OPTIMIZE__) && !SANITIZED
-#define A64_NATIVE 1
-#else
-#define A64_NATIVE 0
-#endif
-
-/* The code of one vCPU; when it is full all goes, and the block cache with it. */
 struct a64_native {
-	uint8_t *memory, *free;
+	struct native_code code;
 	uint8_t *go_anywhere; /* to jump to: leads to the block at cpu->pc, or back to the loop */
-	uint8_t *first;       /* behind that */
-	bool full;
-	unsigned int threshold; /* how often a block runs before it gets native code */
 };
-
-#define A64_NATIVE_SIZE (UINT64_C(16) << 20)
-
-/* A link is where a jump's displacement stands, from the beginning of the code; this bit: it leads into another page. */
-#define LINK_FAR (UINT32_C(1) << 31)
 
 /* ---- native.c ---- */
 
@@ -40,7 +26,7 @@ void a64_native_clear(struct arm64_vcpu *cpu);
 
 static inline bool a64_native_full(const struct arm64_vcpu *cpu)
 {
-	return cpu->native && cpu->native->full;
+	return cpu->native && cpu->native->code.full;
 }
 
 /* Handler of the record before a block's first one, that counts how often it runs in `word`; `imm` is the block. */

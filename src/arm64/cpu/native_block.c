@@ -4,17 +4,9 @@
  */
 #include "arm64/cpu/native_maker.h"
 
-#if A64_NATIVE
-
-enum { ROOM = 32 << 10 }; /* more than any block takes */
+#if NATIVE
 
 /* ---- Entries. ---- */
-
-/* Where the n-th piece of 16 bytes of a block begins: the last one overlaps, so that nothing beyond the block is read. */
-static unsigned int piece_at(const struct a64_block *block, unsigned int n)
-{
-	return 16 * n + 16 <= block->length ? 16 * n : block->length - 16u;
-}
 
 /* Fewer than 16 bytes; RCX has the address. */
 static void short_compare_emit(struct maker *m)
@@ -40,7 +32,7 @@ static void long_compare_emit(struct maker *m, const uint8_t *pieces)
 		uint8_t xmm = n > 0;
 
 		emit_opcode(&m->e, (struct opcode){ 0x0f6f, 4, 0xf3, false }, xmm, REGISTER_NONE, HOST_RCX); /* MOVDQU */
-		emit_modrm_memory(&m->e, xmm, address_of(HOST_RCX, (int32_t)piece_at(m->block, n)));
+		emit_modrm_memory(&m->e, xmm, address_of(HOST_RCX, (int32_t)native_piece(m->block->length, n)));
 		emit_r_rip(&m->e, (struct opcode){ 0x0f74, 2, 0, false }, xmm, pieces + 16 * n); /* PCMPEQB */
 		if (n > 0)
 			emit_rr(&m->e, 0x0fdb, 2, 0, 1); /* PAND */
@@ -64,17 +56,17 @@ static void bytes_compare_emit(struct maker *m, const uint8_t *pieces)
 static void translation_compare_emit(struct maker *m)
 {
 	const struct a64_block *block = m->block;
-	int32_t entry = (int32_t)offsetof(struct arm64_tlb, entry[ARM64_FETCH][(block->pc >> PAGE_SHIFT) % ARM64_TLB_ENTRIES]);
+	int32_t entry = (int32_t)offsetof(struct tlb, entry[TLB_FETCH][tlb_index(block->pc)]);
 	uint8_t *moved[2];
 
 	emit_constant(&m->e, HOST_RAX, block->pc);
 	emit_store(&m->e, 8, HOST_RAX, cpu_field(CPU_DISP(pc)));
 	emit_load(&m->e, 8, HOST_RCX, cpu_field(CPU_DISP(tlb)));
 	emit_arithmetic(&m->e, ARITHMETIC_OR, 8, HOST_RAX, PAGE_SIZE - 1);
-	emit_rm(&m->e, OPCODE_CMP, 8, HOST_RAX, address_of(HOST_RCX, entry + (int32_t)offsetof(struct arm64_tlb_entry, tag)));
+	emit_rm(&m->e, OPCODE_CMP, 8, HOST_RAX, address_of(HOST_RCX, entry + (int32_t)offsetof(struct tlb_entry, tag)));
 	moved[0] = emit_jump_if(&m->e, IF_NOT_ZERO);
 	emit_constant(&m->e, HOST_RAX, block->host - block->pc);
-	emit_rm(&m->e, OPCODE_CMP, 8, HOST_RAX, address_of(HOST_RCX, entry + (int32_t)offsetof(struct arm64_tlb_entry, addend)));
+	emit_rm(&m->e, OPCODE_CMP, 8, HOST_RAX, address_of(HOST_RCX, entry + (int32_t)offsetof(struct tlb_entry, addend)));
 	moved[1] = emit_jump_if(&m->e, IF_ZERO);
 	jump_set(moved[0], m->e.at);
 	emit_return(&m->e);
@@ -89,12 +81,6 @@ static void enter_emit(struct maker *m)
 	m->flags = HOST_FLAGS_NONE;
 }
 
-static void align(struct maker *m)
-{
-	while ((uint64_t)m->e.at % 16)
-		emit_8(&m->e, 0xcc);
-}
-
 /* For the interpreter, which has compared; for jumps from elsewhere and from the same page. Returns the first one. */
 static const uint8_t *entries_emit(struct maker *m)
 {
@@ -103,10 +89,9 @@ static const uint8_t *entries_emit(struct maker *m)
 	const uint8_t *pieces, *entry;
 	uint8_t *in;
 
-	align(m);
+	emit_align(&m->e);
 	pieces = m->e.at;
-	for (unsigned int n = 0; block->length >= 16 && 16 * n < block->length; n++)
-		emit_bytes(&m->e, block->bytes + piece_at(block, n), 16);
+	native_pieces_emit(&m->e, block->bytes, block->length);
 	m->guard_constant = m->e.at;
 	emit_bytes(&m->e, &guard, 8);
 	m->minus_one = m->e.at;
@@ -188,10 +173,8 @@ static bool interpret_emit(struct maker *m, const struct a64_insn *insns, unsign
 /* A jump that leads nowhere yet: the loop is told where it wants to go, and which one it was. */
 static void link_way_out_emit(struct maker *m, const struct way_out *way)
 {
-	uint32_t link = (uint32_t)(way->jump - m->native->memory);
+	uint32_t link = native_code_link(&m->native->code, way->jump, (way->target ^ m->block->pc) >> PAGE_SHIFT);
 
-	if ((way->target ^ m->block->pc) >> PAGE_SHIFT)
-		link |= LINK_FAR;
 	emit_constant(&m->e, HOST_RAX, way->target);
 	emit_store(&m->e, 8, HOST_RAX, cpu_field(CPU_DISP(pc)));
 	emit_rm(&m->e, 0xc7, 4, 0, cpu_field(CPU_DISP(native_link)));
@@ -290,16 +273,16 @@ static bool parts_emit(struct maker *m, const struct a64_insn *insns, const bool
 
 bool a64_native_make(struct arm64_vcpu *cpu, struct a64_block *block)
 {
-	struct a64_native *native = cpu->native;
+	struct native_code *code = &cpu->native->code;
+	uint8_t *end = code->memory + NATIVE_CODE_SIZE;
 	struct a64_insn *insns = (struct a64_insn *)block->insns;
-	struct maker m = { .cpu = cpu, .native = native, .block = block };
+	struct maker m = { .cpu = cpu, .native = cpu->native, .block = block };
 	bool known[PARTS];
 	const uint8_t *entry;
 
-	native->full = native->full || native->memory + A64_NATIVE_SIZE - native->free < ROOM;
-	if (native->full)
+	if (!native_code_room(code, end))
 		return false;
-	m.e = (struct emitter){ .at = native->free, .end = native->memory + A64_NATIVE_SIZE };
+	m.e = (struct emitter){ .at = code->free, .end = end };
 	if (!known_find(&m, insns + 1, known))
 		return false;
 	to_interpreter_emit(&m);
@@ -312,7 +295,7 @@ bool a64_native_make(struct arm64_vcpu *cpu, struct a64_block *block)
 		block->native = block->native_far = NULL;
 		return false;
 	}
-	native->free = m.e.at;
+	code->free = m.e.at;
 	record_goes_to(&insns[0], entry);
 	return true;
 }

@@ -4,7 +4,7 @@
 #include "arm64/cpu/decode.h"
 #include "arm64/cpu/native_maker.h"
 
-#if A64_NATIVE
+#if NATIVE
 
 /* reg = reg OP rm. */
 static uint32_t opcode_of(enum arithmetic operation)

@@ -5,7 +5,7 @@
 #include "arm64/cpu/decode.h"
 #include "arm64/cpu/native_maker.h"
 
-#if A64_NATIVE
+#if NATIVE
 
 /* ---- Guest registers. ---- */
 

@@ -7,7 +7,6 @@
 
 #include "arm64/cpu/native.h"
 #include "arm64/cpu/private.h"
-#include "core/emit.h"
 
 /* Registers of the host that a called function need not keep (System V ABI, AMD64 supplement, 3.2.1): no others are used. */
 enum {
@@ -91,7 +90,6 @@ void native_target_done(struct maker *m, uint8_t x, uint8_t host);
 void native_result(struct maker *m, uint8_t x, uint8_t from);
 /* to = from, extended as option says (C6.2, DecodeRegExtend). None of these changes the host's flags. */
 void native_extend(struct maker *m, uint8_t to, uint8_t from, unsigned int option);
-
 
 /* One instruction; false: it is not known, and nothing that matters was emitted. */
 bool native_insn(struct maker *m, const struct a64_insn *insn);

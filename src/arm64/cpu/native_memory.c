@@ -5,7 +5,7 @@
 #include "arm64/cpu/decode.h"
 #include "arm64/cpu/native_maker.h"
 
-#if A64_NATIVE
+#if NATIVE
 
 /* What native code cannot do, the interpreter does. */
 static void leave_if(struct maker *m, unsigned int condition, const struct a64_insn *insn)
@@ -14,21 +14,21 @@ static void leave_if(struct maker *m, unsigned int condition, const struct a64_i
 }
 
 /*
- * The host address of `size` bytes at `place` into RAX: a64_tlb_lookup() and, for a write, what keeps it out of the running block. RCX is lost.
+ * The host address of `size` bytes at `place` into RAX: tlb_lookup() and, for a write, what keeps it out of the running block. RCX is lost.
  */
 static void access_emit(struct maker *m, const struct a64_insn *insn, struct address place, unsigned int size, bool write)
 {
-	enum arm64_access access = write ? ARM64_WRITE : ARM64_READ;
-	int32_t tag = (int32_t)offsetof(struct arm64_tlb, entry[access][0].tag), addend = (int32_t)offsetof(struct arm64_tlb, entry[access][0].addend);
+	enum tlb_access access = write ? TLB_WRITE : TLB_READ;
+	int32_t tag = (int32_t)offsetof(struct tlb, entry[access][0].tag), addend = (int32_t)offsetof(struct tlb, entry[access][0].addend);
 	struct address end = place;
 	struct emitter *e = &m->e;
 
-	_Static_assert(sizeof(struct arm64_tlb_entry) == 16 && ARM64_TLB_ENTRIES == 256, "the entry's offset is bits 12 to 19, times 16");
+	_Static_assert(sizeof(struct tlb_entry) == 16 && TLB_ENTRIES == 256, "the entry's offset is bits 12 to 19, times 16");
 	end.disp += (int32_t)size - 1;
 	emit_lea(e, HOST_RCX, place);
 	emit_lea(e, HOST_RAX, end);
 	emit_shift(e, SHIFT_RIGHT, 4, HOST_RCX, PAGE_SHIFT - 4);
-	emit_arithmetic(e, ARITHMETIC_AND, 4, HOST_RCX, (ARM64_TLB_ENTRIES - 1) << 4);
+	emit_arithmetic(e, ARITHMETIC_AND, 4, HOST_RCX, (TLB_ENTRIES - 1) << 4);
 	emit_rm(e, OPCODE_ADD, 8, HOST_RCX, cpu_field(CPU_DISP(tlb)));
 	emit_arithmetic(e, ARITHMETIC_OR, 8, HOST_RAX, PAGE_SIZE - 1);
 	emit_rm(e, OPCODE_CMP, 8, HOST_RAX, address_of(HOST_RCX, tag));

@@ -49,7 +49,7 @@ static uint64_t extended(uint64_t pointer, uint64_t mask)
 	return pointer >> 55 & 1 ? pointer | mask : pointer & ~mask;
 }
 
-uint64_t pac_add(const struct arm64_vcpu *cpu, uint64_t pointer, uint64_t modifier, enum pac_key key)
+uint64_t pac_toggle(const struct arm64_vcpu *cpu, uint64_t pointer, uint64_t modifier, enum pac_key key)
 {
 	uint64_t mask, bare;
 
@@ -57,18 +57,6 @@ uint64_t pac_add(const struct arm64_vcpu *cpu, uint64_t pointer, uint64_t modifi
 		return pointer;
 	mask = code_bits(cpu, pointer, key >= PAC_DA);
 	bare = extended(pointer, mask);
-	return pointer ^ (code(cpu, bare, modifier, key) & mask);
-}
-
-uint64_t pac_strip_checked(const struct arm64_vcpu *cpu, uint64_t pointer, uint64_t modifier, enum pac_key key)
-{
-	uint64_t mask, bare;
-
-	if (!enabled(cpu, key))
-		return pointer;
-	mask = code_bits(cpu, pointer, key >= PAC_DA);
-	bare = extended(pointer, mask);
-	/* PAuth2: what is left is the bare pointer, or something that is not canonical. */
 	return pointer ^ (code(cpu, bare, modifier, key) & mask);
 }
 
@@ -79,19 +67,12 @@ uint64_t pac_strip(const struct arm64_vcpu *cpu, uint64_t pointer, bool data)
 
 /* ---- Instructions. `shift` is the key; `n` the modifier, of the hints the pointer stands in `d`. ---- */
 
+/* PACIA ... AUTDB. */
 static void pac(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 {
 	uint64_t pointer = cpu->x[insn->d == X_SINK ? X_ZERO : insn->d];
 
-	cpu->x[insn->d] = pac_add(cpu, pointer, cpu->x[insn->n], (enum pac_key)insn->shift);
-	a64_next(cpu, insn);
-}
-
-static void aut(struct arm64_vcpu *cpu, const struct a64_insn *insn)
-{
-	uint64_t pointer = cpu->x[insn->d == X_SINK ? X_ZERO : insn->d];
-
-	cpu->x[insn->d] = pac_strip_checked(cpu, pointer, cpu->x[insn->n], (enum pac_key)insn->shift);
+	cpu->x[insn->d] = pac_toggle(cpu, pointer, cpu->x[insn->n], (enum pac_key)insn->shift);
 	a64_next(cpu, insn);
 }
 
@@ -131,7 +112,7 @@ a64_fn *decode_pac_one(struct a64_decode *decode, struct a64_insn *insn)
 	}
 	insn->shift = op & 3;
 	insn->n = op >= 8 ? X_ZERO : reg_sp(decode, number);
-	return op & 4 ? aut : pac;
+	return pac;
 }
 
 /* Hints: HINT #7 XPACLRI; 8, 10, 12, 14 PACIA1716 ...; 24 ... 31 PACIAZ, PACIASP ... NULL: no such hint, or pointer authentication is not there. */
@@ -156,5 +137,5 @@ a64_fn *decode_pac_hint(struct a64_decode *decode, struct a64_insn *insn)
 		return NULL;
 	}
 	insn->shift = hint & 2 ? PAC_IB : PAC_IA;
-	return hint & 4 ? aut : pac;
+	return pac;
 }

@@ -79,7 +79,7 @@ static void eret(struct arm64_vcpu *cpu, const struct a64_insn *insn)
 	uint64_t pc = cpu->elr_el1;
 
 	if (insn->shift)
-		pc = pac_strip_checked(cpu, pc, cpu->x[insn->n], insn->shift == 3 ? PAC_IB : PAC_IA);
+		pc = pac_toggle(cpu, pc, cpu->x[insn->n], insn->shift == 3 ? PAC_IB : PAC_IA);
 	a64_exception_return(cpu, pc, cpu->spsr[KVM_SPSR_EL1]);
 	if (unlikely(a64_attention(cpu)))
 		cpu->stop = ARM64_STOP_EVENT;

@@ -76,14 +76,14 @@ static bool permitted(const struct arm64_vcpu *cpu, const struct a64_walk *walk,
 	bool user = descriptor & DESC_USER && !(tables & DESC_NO_USER_TABLE), user_write = user && writable;
 	bool wxn = cpu->sys[SYS_SCTLR_EL1] & SCTLR_WXN;
 
-	if (walk->access == ARM64_FETCH) {
+	if (walk->access == TLB_FETCH) {
 		if (walk->user)
 			return !(descriptor & DESC_UXN || tables & DESC_UXN_TABLE || (wxn && user_write));
 		return !(descriptor & DESC_PXN || tables & DESC_PXN_TABLE || user_write || (wxn && writable));
 	}
 	if (walk->user ? !user : user && walk->pan)
 		return false;
-	return walk->access == ARM64_READ || writable;
+	return walk->access == TLB_READ || writable;
 }
 
 /* One try. WALK_HOLE here means: a descriptor changed, walk again. */
@@ -91,7 +91,7 @@ static enum a64_walk_result walk_once(struct arm64_vcpu *cpu, struct a64_walk *w
 {
 	unsigned int upper = address >> 55 & 1, size = a64_address_bits(cpu, upper), level, shift, grain, stride;
 	uint64_t tcr = cpu->sys[SYS_TCR_EL1], ttbr = cpu->sys[upper ? SYS_TTBR1_EL1 : SYS_TTBR0_EL1], limit = output_limit(cpu);
-	uint64_t bare = a64_untagged(cpu, address, walk->access == ARM64_FETCH), table, tables = 0, changed, low;
+	uint64_t bare = a64_untagged(cpu, address, walk->access == TLB_FETCH), table, tables = 0, changed, low;
 	bool hierarchical = !(tcr & (upper ? TCR_HPD1 : TCR_HPD0)), hardware_dirty = (tcr & (TCR_HA | TCR_HD)) == (TCR_HA | TCR_HD), writable;
 	struct descriptor descriptor;
 
@@ -141,7 +141,7 @@ static enum a64_walk_result walk_once(struct arm64_vcpu *cpu, struct a64_walk *w
 	writable = writable && !(tables & DESC_READ_ONLY_TABLE);
 	if (!permitted(cpu, walk, descriptor.value, tables, writable))
 		return fault(walk, FSC_PERMISSION, level);
-	if (walk->access == ARM64_WRITE)
+	if (walk->access == TLB_WRITE)
 		changed &= ~DESC_READ_ONLY; /* dirty */
 	if (changed != descriptor.value && !walk->pretend && !descriptor_change(&descriptor, changed))
 		return WALK_HOLE;
@@ -153,7 +153,7 @@ static enum a64_walk_result walk_once(struct arm64_vcpu *cpu, struct a64_walk *w
 /* SCTLR_EL1.M is 0 (D8.2.10): device memory for data, and the address must fit. */
 static enum a64_walk_result walk_flat(struct arm64_vcpu *cpu, struct a64_walk *walk, uint64_t address)
 {
-	walk->ipa = a64_untagged(cpu, address, walk->access == ARM64_FETCH);
+	walk->ipa = a64_untagged(cpu, address, walk->access == TLB_FETCH);
 	walk->attributes = 0;
 	walk->shareability = 2;
 	return walk->ipa > ADDRESS_MASK ? fault(walk, FSC_ADDRESS_SIZE, 0) : WALK_OK;

@@ -18,7 +18,7 @@ enum {
 };
 
 struct a64_walk {
-	enum arm64_access access;
+	enum tlb_access access;
 	bool user;    /* with EL0's permissions */
 	bool pan;     /* PSTATE.PAN has a say */
 	bool pretend; /* change nothing: no access flag, no dirty state */
@@ -34,7 +34,7 @@ enum a64_walk_result { WALK_OK, WALK_FAULT, WALK_HOLE /* the tables' user-space 
 enum a64_walk_result a64_walk(struct arm64_vcpu *cpu, struct a64_walk *walk, uint64_t address);
 
 /* The privilege of ordinary accesses of that kind. */
-static inline struct a64_walk a64_walk_make(const struct arm64_vcpu *cpu, enum arm64_access access)
+static inline struct a64_walk a64_walk_make(const struct arm64_vcpu *cpu, enum tlb_access access)
 {
 	return (struct a64_walk){ .access = access, .user = cpu->el == 0, .pan = cpu->pstate & PSTATE_PAN };
 }

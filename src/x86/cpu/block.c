@@ -35,7 +35,7 @@ void block_go(struct x86_vcpu *cpu, const uint64_t *link, uint64_t rip)
 	if (unlikely(!block || --cpu->blocks_in_a_row < 0))
 		goto loop;
 	if (unlikely((rip ^ cpu->block_rip) >> PAGE_SHIFT)) {
-		entry = tlb_lookup(cpu, TLB_FETCH, rip, 1);
+		entry = tlb_lookup(cpu->tlb, TLB_FETCH, rip, 1);
 		if (unlikely(!entry || block->host != rip + entry->addend))
 			goto loop;
 	}
@@ -268,14 +268,14 @@ static inline bool code_linear(struct x86_vcpu *cpu, uint64_t *linear)
 /* The block to run next, made when needed. NULL: an exception is pending, or the instruction must be executed alone. */
 static struct block *block_find(struct x86_vcpu *cpu, uint64_t linear)
 {
-	const struct tlb_entry *entry = tlb_lookup(cpu, TLB_FETCH, linear, 1);
+	const struct tlb_entry *entry = tlb_lookup(cpu->tlb, TLB_FETCH, linear, 1);
 	struct block *block;
 	uint64_t host;
 
 	if (unlikely(!entry)) {
 		if (!mem_fetch_fill(cpu, linear))
 			return NULL;
-		entry = tlb_lookup(cpu, TLB_FETCH, linear, 1);
+		entry = tlb_lookup(cpu->tlb, TLB_FETCH, linear, 1);
 		if (!entry) { /* not in a memory slot */
 			cpu->stop = STOP_CAREFUL;
 			return NULL;
@@ -304,7 +304,7 @@ static inline struct block *block_recent(struct x86_vcpu *cpu, uint64_t linear)
 
 	if (unlikely(!block || block->linear != linear || block->mode != cpu->mode))
 		return NULL;
-	entry = tlb_lookup(cpu, TLB_FETCH, linear, 1);
+	entry = tlb_lookup(cpu->tlb, TLB_FETCH, linear, 1);
 	if (unlikely(!entry || block->host != linear + entry->addend))
 		return NULL;
 	cpu->insn = NULL;

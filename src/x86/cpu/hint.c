@@ -51,7 +51,7 @@ static void flush(struct x86_vcpu *cpu, const struct insn *insn)
 {
 	uint64_t linear = insn_linear(cpu, insn, 1, ACCESS_READ);
 
-	if (tlb_lookup(cpu, TLB_READ, linear, 1) || mem_probe(cpu, insn, (enum segment)insn->seg, linear, 1, ACCESS_READ))
+	if (tlb_lookup(cpu->tlb, TLB_READ, linear, 1) || mem_probe(cpu, insn, (enum segment)insn->seg, linear, 1, ACCESS_READ))
 		insn_next(cpu, insn);
 }
 

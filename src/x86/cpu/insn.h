@@ -5,10 +5,8 @@
 #ifndef ANYKVM_X86_CPU_INSN_H
 #define ANYKVM_X86_CPU_INSN_H
 
+#include "core/compiler.h"
 #include "x86/vcpu.h"
-
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* What decoding depends on: a block is valid only in the mode it was decoded for (struct x86_vcpu.mode). */
 enum {

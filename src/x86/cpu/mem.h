@@ -9,8 +9,7 @@
 #ifndef ANYKVM_X86_CPU_MEM_H
 #define ANYKVM_X86_CPU_MEM_H
 
-#include <string.h>
-
+#include "core/host_memory.h"
 #include "x86/cpu/insn.h"
 
 /*
@@ -92,49 +91,13 @@ void *mem_atomic(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear,
 
 /* ---- The fast paths. ---- */
 
-typedef uint16_t __attribute__((may_alias, aligned(1))) guest16;
-typedef uint32_t __attribute__((may_alias, aligned(1))) guest32;
-typedef uint64_t __attribute__((may_alias, aligned(1))) guest64;
 typedef struct { uint64_t half[2]; } __attribute__((may_alias, packed)) guest128;
-
-/* One access of the host's: never torn for an aligned power of two up to 8. Other threads race with it, as on a real machine. */
-static inline __attribute__((always_inline)) void host_load(void *to, uint64_t host, unsigned int size)
-{
-	switch (size) {
-	case 1: *(uint8_t *)to = *(const volatile uint8_t *)host; break;
-	case 2: *(guest16 *)to = *(const volatile guest16 *)host; break;
-	case 4: *(guest32 *)to = *(const volatile guest32 *)host; break;
-	case 8: *(guest64 *)to = *(const volatile guest64 *)host; break;
-	default: memcpy(to, (const void *)host, size); break;
-	}
-}
-
-static inline __attribute__((always_inline)) void host_store(uint64_t host, const void *from, unsigned int size)
-{
-	switch (size) {
-	case 1: *(volatile uint8_t *)host = *(const uint8_t *)from; break;
-	case 2: *(volatile guest16 *)host = *(const guest16 *)from; break;
-	case 4: *(volatile guest32 *)host = *(const guest32 *)from; break;
-	case 8: *(volatile guest64 *)host = *(const guest64 *)from; break;
-	default: memcpy((void *)host, from, size); break;
-	}
-}
-
-/* The entry that translates `linear` ... `linear + size - 1` for that access, or NULL. */
-static inline __attribute__((always_inline)) const struct tlb_entry *tlb_lookup(const struct x86_vcpu *cpu, enum tlb_access access,
-										uint64_t linear, unsigned int size)
-{
-	const struct tlb_entry *entry = &cpu->tlb->entry[access][(linear >> PAGE_SHIFT) % TLB_ENTRIES];
-
-	/* The last byte's page: an access that crosses into another page never matches. */
-	return likely(entry->tag == ((linear + size - 1) | (PAGE_SIZE - 1))) ? entry : NULL;
-}
 
 /* Reads `size` bytes (a constant). The host address may fault: cpu->insn then tells which instruction it was. */
 static inline __attribute__((always_inline)) bool mem_read_seg(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg,
 							       uint64_t linear, void *to, unsigned int size)
 {
-	const struct tlb_entry *entry = tlb_lookup(cpu, TLB_READ, linear, size);
+	const struct tlb_entry *entry = tlb_lookup(cpu->tlb, TLB_READ, linear, size);
 
 	if (unlikely(!entry))
 		return mem_read_slow(cpu, insn, seg, linear, to, size);
@@ -146,14 +109,14 @@ static inline __attribute__((always_inline)) bool mem_read_seg(struct x86_vcpu *
 static inline __attribute__((always_inline)) bool mem_write_seg(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg,
 								uint64_t linear, const void *from, unsigned int size)
 {
-	const struct tlb_entry *entry = tlb_lookup(cpu, TLB_WRITE, linear, size);
+	const struct tlb_entry *entry = tlb_lookup(cpu->tlb, TLB_WRITE, linear, size);
 	uint64_t host;
 
 	if (unlikely(!entry))
 		return mem_write_slow(cpu, insn, seg, linear, from, size);
 	host = linear + entry->addend;
 	/* A store into the block that is running: the instructions behind it may be stale. */
-	if (unlikely(host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1))) {
+	if (unlikely(host_meets(host, size, cpu->block_host, cpu->block_length))) {
 		insn_careful(cpu, insn);
 		return false;
 	}

@@ -307,10 +307,7 @@ void tlb_flush_page(struct x86_vcpu *cpu, uint64_t linear)
 
 static void tlb_fill(struct x86_vcpu *cpu, enum tlb_access access, uint64_t linear, uint64_t host)
 {
-	struct tlb_entry *entry = &cpu->tlbs[cpu->mmu_index].entry[access][(linear >> PAGE_SHIFT) % TLB_ENTRIES];
-
-	entry->tag = linear | (PAGE_SIZE - 1);
-	entry->addend = host - linear;
+	tlb_set(&cpu->tlbs[cpu->mmu_index], access, linear, host);
 	cpu->tlb_used = true;
 }
 
@@ -475,7 +472,7 @@ static bool access_place(struct x86_vcpu *cpu, const struct request *request, co
 		}
 	} else {
 		/* A store into the running block: see mem.h. */
-		if (!cpu->careful && place->host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1)) {
+		if (!cpu->careful && host_meets(place->host, size, cpu->block_host, cpu->block_length)) {
 			cpu->stop = STOP_CAREFUL;
 			return false;
 		}
@@ -605,7 +602,7 @@ bool mem_probe(struct x86_vcpu *cpu, const struct insn *insn, enum segment seg, 
 
 void *mem_atomic(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear, unsigned int size, bool *split)
 {
-	const struct tlb_entry *entry = tlb_lookup(cpu, TLB_WRITE, linear, size);
+	const struct tlb_entry *entry = tlb_lookup(cpu->tlb, TLB_WRITE, linear, size);
 	struct request request;
 	struct place place;
 
@@ -647,7 +644,7 @@ void *mem_atomic(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear,
 		entry = NULL;
 	}
 	uint64_t host = entry ? linear + entry->addend : place.host;
-	if (!cpu->careful && host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1)) {
+	if (!cpu->careful && host_meets(host, size, cpu->block_host, cpu->block_length)) {
 		insn_careful(cpu, insn);
 		return NULL;
 	}

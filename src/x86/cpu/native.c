@@ -7,13 +7,9 @@
 #if NATIVE
 
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <ucontext.h>
 
-#include "core/emit.h"
 #include "x86/cpu/flags.h"
-
-enum { HOT = 16 };
 
 /* The calling convention's (System V ABI, AMD64 supplement, 3.2.1): kept by whom is called. */
 static const uint8_t kept[] = { RBX, RBP, R12, R13, R14, R15 };
@@ -103,39 +99,24 @@ static void go_anywhere_emit(struct x86_vcpu *cpu, struct native *native, struct
 
 /* ---- Memory. ---- */
 
-/* ANYKVM_NATIVE: "off", or "always" for blocks that run for the first time (tests). 0: off. */
-static unsigned int threshold_wanted(void)
+static struct native_point *points_end(const struct native *native)
 {
-	const char *wish = getenv("ANYKVM_NATIVE");
-
-	if (wish && strcmp(wish, "off") == 0)
-		return 0;
-	return wish && strcmp(wish, "always") == 0 ? 1 : HOT;
+	return (struct native_point *)(native->code.memory + NATIVE_CODE_SIZE);
 }
 
 void native_prepare(struct x86_vcpu *cpu)
 {
-	unsigned int threshold = threshold_wanted();
-	struct native *native;
+	struct native *native = calloc(1, sizeof *native);
 	struct emitter e;
 
-	if (!threshold)
-		return;
-	native = calloc(1, sizeof *native);
-	if (!native)
-		return;
-	/* Private, so that a fork has its own. Where memory may not be both written and executed, there is only the interpreter. */
-	native->memory = mmap(NULL, NATIVE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (native->memory == MAP_FAILED) {
+	if (!native || !native_code_prepare(&native->code, &e)) {
 		free(native);
 		return;
 	}
-	native->threshold = threshold;
-	e = (struct emitter){ .at = native->memory, .end = native->memory + PAGE_SIZE };
 	enter_emit(native, &e);
 	leave_emit(native, &e);
 	go_anywhere_emit(cpu, native, &e);
-	native->first = e.at;
+	native->code.first = e.at;
 	cpu->native = native;
 	native_clear(cpu);
 }
@@ -144,7 +125,7 @@ void native_discard(struct x86_vcpu *cpu)
 {
 	if (!cpu->native)
 		return;
-	munmap(cpu->native->memory, NATIVE_SIZE);
+	native_code_discard(&cpu->native->code);
 	free(cpu->native);
 	cpu->native = NULL;
 }
@@ -156,9 +137,8 @@ void native_clear(struct x86_vcpu *cpu)
 	cpu->native_link = 0;
 	if (!native)
 		return;
-	native->free = native->first;
-	native->points = (struct native_point *)(native->memory + NATIVE_SIZE);
-	native->full = false;
+	native_code_clear(&native->code);
+	native->points = points_end(native);
 }
 
 /* ---- Running. ---- */
@@ -183,7 +163,7 @@ void native_count(struct x86_vcpu *cpu, const struct insn *insn)
 	struct block *block = (struct block *)insn->imm;
 	struct insn *counter = (struct insn *)insn;
 
-	if (++counter->extra < cpu->native->threshold) {
+	if (++counter->extra < cpu->native->code.threshold) {
 		insn_next(cpu, insn);
 		return;
 	}
@@ -201,8 +181,7 @@ void native_link(struct x86_vcpu *cpu, const struct block *block)
 	uint32_t link = cpu->native_link;
 
 	cpu->native_link = 0;
-	if (block->native)
-		jump_set(cpu->native->memory + (link & ~LINK_FAR), link & LINK_FAR ? block->native_far : block->native);
+	native_code_lead(&cpu->native->code, link, block->native, block->native_far);
 }
 
 /* ---- Host faults. ---- */
@@ -210,7 +189,7 @@ void native_link(struct x86_vcpu *cpu, const struct block *block)
 static const struct native_point *point_find(const struct native *native, const uint8_t *code)
 {
 	/* The order is downwards: the first one that is not behind `code`. */
-	const struct native_point *first = native->points, *end = (const struct native_point *)(native->memory + NATIVE_SIZE);
+	const struct native_point *first = native->points, *end = points_end(native);
 
 	while (first < end) {
 		const struct native_point *middle = first + (end - first) / 2;
@@ -232,7 +211,7 @@ void native_interrupted(void *context, const void *signal_context)
 	struct x86_vcpu *cpu = context;
 	const struct native_point *point;
 
-	if (!cpu->native || code < cpu->native->first || code >= cpu->native->free)
+	if (!cpu->native || code < cpu->native->code.first || code >= cpu->native->code.free)
 		return;
 	point = point_find(cpu->native, code);
 	for (uint8_t gpr = RAX; gpr <= R15; gpr++)

@@ -10,13 +10,8 @@
 #ifndef ANYKVM_X86_CPU_NATIVE_H
 #define ANYKVM_X86_CPU_NATIVE_H
 
+#include "core/native_code.h"
 #include "x86/cpu/block.h"
-
-#if defined(__x86_64__) && defined(__OPTIMIZE__) && !SANITIZED
-#define NATIVE 1
-#else
-#define NATIVE 0
-#endif
 
 /* Where in the code guest memory is accessed, by which instruction (NULL: the comparison of the block's bytes). In the order of `code`. */
 struct native_point {
@@ -31,18 +26,13 @@ struct native_exit {
 	const struct block *block;
 };
 
-#define NATIVE_SIZE (UINT64_C(16) << 20)
-
-/* The code of one vCPU: code grows upwards, points downwards, until they meet; then all goes, and the block cache with it. */
+/* Code grows upwards, points downwards, until they meet. */
 struct native {
-	uint8_t *memory, *free;
-	struct native_point *points; /* the last one made; up to the end of `memory` */
-	bool full;
-	unsigned int threshold; /* how often a block runs before it gets native code */
+	struct native_code code;
+	struct native_point *points; /* the last one made; up to the end of the memory */
 	struct native_exit (*enter)(struct x86_vcpu *cpu, const uint8_t *code);
 	/* Places to jump to. SCRATCH0 and SCRATCH1 have: an instruction and its block; RIP and a link; RIP. */
 	uint8_t *leave_at, *leave, *go_anywhere;
-	uint8_t *first; /* behind all that */
 };
 
 /* ---- Registers of the host. Guest registers that are not in this list have the number of their own. ---- */
@@ -62,9 +52,6 @@ static inline uint8_t host_register(uint8_t gpr)
 /* Displacement of a field of the vCPU from HOST_CPU. */
 #define CPU_DISP(field) ((int32_t)offsetof(struct x86_vcpu, field) - (int32_t)offsetof(struct x86_vcpu, gpr[GPR_ZERO]))
 
-/* A link is where a jump's displacement stands, from the beginning of the code; this bit: it leads into another page. */
-#define LINK_FAR (UINT32_C(1) << 31)
-
 /* ---- native.c ---- */
 
 /* Memory for it, if it is wanted and can be had; else cpu->native stays NULL. */
@@ -74,7 +61,7 @@ void native_clear(struct x86_vcpu *cpu);
 
 static inline bool native_full(const struct x86_vcpu *cpu)
 {
-	return cpu->native && cpu->native->full;
+	return cpu->native && cpu->native->code.full;
 }
 
 /* Handlers: of the record before a block's first one, that counts; of a record that goes on in native code, at the address in `disp`. */

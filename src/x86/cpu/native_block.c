@@ -12,10 +12,7 @@
 
 #if NATIVE
 
-enum {
-	RUN_AFTER = 4,    /* instructions for which going back to native code in the middle of a block pays */
-	ROOM = 32 << 10,  /* more than any block takes */
-};
+enum { RUN_AFTER = 4 }; /* instructions for which going back to native code in the middle of a block pays */
 
 #define M(name) [ZYDIS_MNEMONIC_##name]
 
@@ -202,18 +199,6 @@ static bool parts_find(struct maker *m, const struct insn *insns)
 
 /* ---- Around the instructions. ---- */
 
-static void align(struct maker *m)
-{
-	while ((uint64_t)m->e.at % 16)
-		emit_8(&m->e, 0xcc);
-}
-
-/* Where the n-th piece of 16 bytes of a block begins: the last one overlaps, so that nothing beyond the block is read. */
-static unsigned int piece_at(const struct block *block, unsigned int n)
-{
-	return 16 * n + 16 <= block->length ? 16 * n : block->length - 16u;
-}
-
 /* What differs between memory and a constant, into XMM `xmm` (guests' vectors are elsewhere). SCRATCH0 has the address. */
 static void piece_compare_emit(struct maker *m, uint8_t xmm, int32_t at, const uint8_t *constant)
 {
@@ -253,7 +238,7 @@ static void bytes_compare_emit(struct maker *m, const uint8_t *pieces)
 		return;
 	}
 	for (unsigned int n = 0; 16 * n < m->block->length; n++) {
-		piece_compare_emit(m, n > 0, (int32_t)piece_at(m->block, n), pieces + 16 * n);
+		piece_compare_emit(m, n > 0, (int32_t)native_piece(m->block->length, n), pieces + 16 * n);
 		if (n > 0)
 			emit_rr(&m->e, 0x0feb, 2, 0, 1); /* POR */
 	}
@@ -267,17 +252,16 @@ static void entry_emit(struct maker *m)
 	uint64_t guard = block->host - GUARD;
 	const uint8_t *pieces, *far;
 
-	align(m);
+	emit_align(&m->e);
 	far = m->e.at;
 	emit_bytes(&m->e, &translation, sizeof translation);
 	pieces = m->e.at;
-	for (unsigned int n = 0; block->length >= 16 && 16 * n < block->length; n++)
-		emit_bytes(&m->e, block->bytes + piece_at(block, n), 16);
+	native_pieces_emit(&m->e, block->bytes, block->length);
 	m->guard_constant = m->e.at;
 	emit_bytes(&m->e, &guard, 8);
 	block->native_far = m->e.at;
 	emit_load(&m->e, 8, HOST_SCRATCH0, cpu_field(CPU_DISP(tlb)));
-	piece_compare_emit(m, 0, (int32_t)offsetof(struct tlb, entry[TLB_FETCH][(block->linear >> PAGE_SHIFT) % TLB_ENTRIES]), far);
+	piece_compare_emit(m, 0, (int32_t)offsetof(struct tlb, entry[TLB_FETCH][tlb_index(block->linear)]), far);
 	pieces_test_emit(m);
 	block->native = m->e.at;
 	emit_rm(&m->e, 0x83, 4, ARITHMETIC_CMP, cpu_field(CPU_DISP(vcpu.kick.request)));
@@ -372,12 +356,11 @@ bool native_make(struct x86_vcpu *cpu, struct block *block)
 	m.native = native;
 	m.block = block;
 	m.ways_out_count = m.resumes = 0;
-	native->full = native->full || (uint64_t)((uint8_t *)points - native->free) < ROOM;
-	if (native->full || (cpu->mode & MODE_CODE_MASK) != MODE_CODE64 || cpu->mode & MODE_ALIGN || !parts_find(&m, block->insns + 1))
+	if (!native_code_room(&native->code, points) || (cpu->mode & MODE_CODE_MASK) != MODE_CODE64 || cpu->mode & MODE_ALIGN || !parts_find(&m, block->insns + 1))
 		return false;
 	if (m.resumes && !records_copy(&m, block->insns + 1))
 		return false;
-	m.e = (struct emitter){ .at = native->free, .end = (uint8_t *)points - 2 * PARTS * sizeof *points };
+	m.e = (struct emitter){ .at = native->code.free, .end = (uint8_t *)points - 2 * PARTS * sizeof *points };
 	entry_emit(&m);
 	parts_emit(&m);
 	ways_out_emit(&m);
@@ -386,7 +369,7 @@ bool native_make(struct x86_vcpu *cpu, struct block *block)
 		block->native = block->native_far = NULL;
 		return false;
 	}
-	native->free = m.e.at;
+	native->code.free = m.e.at;
 	return true;
 }
 

@@ -342,9 +342,7 @@ void link_emit(struct maker *m, int condition, uint64_t target)
 	emit_32(&m->e, 0);
 	link_at = m->e.at - 4;
 	jump = condition < 0 ? emit_jump(&m->e) : emit_jump_if(&m->e, (unsigned int)condition);
-	link = (uint32_t)(jump - m->native->memory);
-	if ((target ^ m->block->linear) >> PAGE_SHIFT)
-		link |= LINK_FAR;
+	link = native_code_link(&m->native->code, jump, (target ^ m->block->linear) >> PAGE_SHIFT);
 	memcpy(link_at, &link, 4);
 	way_out_add(m, jump, NULL, target);
 }

@@ -6,7 +6,6 @@
 #define ANYKVM_X86_CPU_NATIVE_MAKER_H
 
 #include "x86/cpu/decode.h"
-#include "core/emit.h"
 #include "x86/cpu/native.h"
 
 enum {

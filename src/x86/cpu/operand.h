@@ -124,7 +124,7 @@ TEMPLATE enum step load_at(struct x86_vcpu *cpu, const struct insn *insn, enum p
 		*value = sign_extend(raw, size);
 		return STEP_NEXT;
 	}
-	entry = tlb_lookup(cpu, TLB_READ, linear, size);
+	entry = tlb_lookup(cpu->tlb, TLB_READ, linear, size);
 	if (unlikely(!entry))
 		return STEP_SLOW;
 	*(const struct insn *volatile *)&cpu->insn = insn;
@@ -143,13 +143,13 @@ TEMPLATE enum step load(struct x86_vcpu *cpu, const struct insn *insn, enum path
 /* The host address to write to, when that needs no more than looking: a store into the running block does (see mem_write()). */
 TEMPLATE uint64_t host_for_write(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear, unsigned int size)
 {
-	const struct tlb_entry *entry = tlb_lookup(cpu, TLB_WRITE, linear, size);
+	const struct tlb_entry *entry = tlb_lookup(cpu->tlb, TLB_WRITE, linear, size);
 	uint64_t host;
 
 	if (unlikely(!entry))
 		return 0;
 	host = linear + entry->addend;
-	if (unlikely(host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1)))
+	if (unlikely(host_meets(host, size, cpu->block_host, cpu->block_length)))
 		return 0;
 	*(const struct insn *volatile *)&cpu->insn = insn;
 	return host;

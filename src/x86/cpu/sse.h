@@ -128,7 +128,7 @@ TEMPLATE bool vector_load(struct x86_vcpu *cpu, const struct insn *insn, unsigne
 
 	if (operand_linear(cpu, insn, PATH_FAST, 0, size, ACCESS_READ, &linear) != STEP_NEXT || (aligned && unlikely(linear & 15)))
 		return false;
-	entry = tlb_lookup(cpu, TLB_READ, linear, size);
+	entry = tlb_lookup(cpu->tlb, TLB_READ, linear, size);
 	if (unlikely(!entry))
 		return false;
 	*(const struct insn *volatile *)&cpu->insn = insn;
@@ -150,12 +150,12 @@ TEMPLATE bool vector_store(struct x86_vcpu *cpu, const struct insn *insn, unsign
 
 	if (operand_linear(cpu, insn, PATH_FAST, 0, size, ACCESS_WRITE, &linear) != STEP_NEXT || (aligned && unlikely(linear & 15)))
 		return false;
-	entry = tlb_lookup(cpu, TLB_WRITE, linear, size);
+	entry = tlb_lookup(cpu->tlb, TLB_WRITE, linear, size);
 	if (unlikely(!entry))
 		return false;
 	host = linear + entry->addend;
 	/* As in mem_write(): a store into the running block. */
-	if (unlikely(host - cpu->block_host + (size - 1) < cpu->block_length + (size - 1)))
+	if (unlikely(host_meets(host, size, cpu->block_host, cpu->block_length)))
 		return false;
 	*(const struct insn *volatile *)&cpu->insn = insn;
 	switch (size) {

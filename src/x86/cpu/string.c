@@ -152,7 +152,7 @@ static uint64_t side_prepare(struct x86_vcpu *cpu, const struct repeat *r, enum 
 	low = r->backwards ? bytes - r->size : 0;
 	if (!stack_access_flat(cpu) && segment_linear(cpu, seg, offset - low, (unsigned int)bytes, kind) != linear - low)
 		return 0;
-	entry = tlb_lookup(cpu, access, linear, 1);
+	entry = tlb_lookup(cpu->tlb, access, linear, 1);
 	if (!entry)
 		return 0;
 	*host = linear + entry->addend;

@@ -148,7 +148,7 @@ static bool operand_probe(struct x86_vcpu *cpu, const struct insn *insn, unsigne
 /* An extended real is accessed in two parts: the first may fault where the second is not even canonical. */
 static bool extended_probe(struct x86_vcpu *cpu, const struct insn *insn, uint64_t linear, enum access access)
 {
-	return tlb_lookup(cpu, access == ACCESS_READ ? TLB_READ : TLB_WRITE, linear, 10) || operand_probe(cpu, insn, 8, access);
+	return tlb_lookup(cpu->tlb, access == ACCESS_READ ? TLB_READ : TLB_WRITE, linear, 10) || operand_probe(cpu, insn, 8, access);
 }
 
 static bool operand_read(struct x86_vcpu *cpu, const struct insn *insn, uint8_t operand[10])

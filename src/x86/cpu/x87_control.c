@@ -87,7 +87,7 @@ static bool operand_linear_probe(struct x86_vcpu *cpu, const struct insn *insn, 
 	enum segment seg = (enum segment)insn->seg;
 
 	*linear = insn_linear(cpu, insn, insn->size, access);
-	if (likely(tlb_lookup(cpu, access == ACCESS_READ ? TLB_READ : TLB_WRITE, *linear, insn->size)))
+	if (likely(tlb_lookup(cpu->tlb, access == ACCESS_READ ? TLB_READ : TLB_WRITE, *linear, insn->size)))
 		return true;
 	*linear = insn_linear(cpu, insn, alignment, access);
 	if (!mem_address_check(cpu, insn, seg, *linear, alignment, alignment) || !mem_probe(cpu, insn, seg, *linear, alignment, access))

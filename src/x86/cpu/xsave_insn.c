@@ -102,7 +102,7 @@ static bool area_probe(struct x86_vcpu *cpu, const struct insn *insn, unsigned i
 	uint64_t linear = 0;
 
 	operand_linear(cpu, insn, PATH_SLOW, offset, 1, access, &linear);
-	return tlb_lookup(cpu, access == ACCESS_READ ? TLB_READ : TLB_WRITE, linear, 1) ||
+	return tlb_lookup(cpu->tlb, access == ACCESS_READ ? TLB_READ : TLB_WRITE, linear, 1) ||
 	       mem_probe(cpu, insn, (enum segment)insn->seg, linear, 1, access);
 }
 
@@ -114,7 +114,7 @@ static bool fxsave_linear(struct x86_vcpu *cpu, const struct insn *insn, enum ac
 	enum segment seg = (enum segment)insn->seg;
 
 	*linear = insn_linear(cpu, insn, FXSAVE_SIZE, access);
-	if (likely(tlb_lookup(cpu, access == ACCESS_READ ? TLB_READ : TLB_WRITE, *linear, FXSAVE_SIZE) && !(*linear & 15)))
+	if (likely(tlb_lookup(cpu->tlb, access == ACCESS_READ ? TLB_READ : TLB_WRITE, *linear, FXSAVE_SIZE) && !(*linear & 15)))
 		return true;
 	return mem_address_check(cpu, insn, seg, insn_linear(cpu, insn, 4, access), 4, 4) &&
 	       area_linear(cpu, insn, FXSAVE_SIZE, 16, access, linear) && area_probe(cpu, insn, FXSAVE_SIZE - 1, access);
